@@ -1,0 +1,71 @@
+package auth
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+
+	"go.etcd.io/bbolt"
+
+	"licensekit/exporter/sealed"
+)
+
+// Authenticate gives the key that a token belongs to, and notes its use. from
+// is the caller's address, the zero Addr where there is none. Errors, the first
+// that applies: [ErrMissing], [ErrMalformed], [ErrUnknown], [ErrNetwork],
+// [ErrExpired], the last two with the key's id around them. Any other error
+// says that the store could not be read.
+func (s *Store) Authenticate(ctx context.Context, token string, from netip.Addr) (Key, error) {
+	if err := ctx.Err(); err != nil {
+		return Key{}, fmt.Errorf("authenticate: %w", err)
+	}
+	parsed, err := ParseToken(token)
+	if err != nil {
+		return Key{}, err
+	}
+	key, err := s.find(parsed.hash())
+	if err != nil {
+		return Key{}, err
+	}
+	now := s.now()
+	switch {
+	case !key.admits(from):
+		return Key{}, fmt.Errorf("key %s from %s: %w", key.ID, from, ErrNetwork)
+	case key.expired(now):
+		return Key{}, fmt.Errorf("key %s: %w", key.ID, ErrExpired)
+	}
+	key.LastUsedAt = s.uses.touch(key.ID, now)
+	return key, nil
+}
+
+// find gives the active key with this hash. Looking a hash up takes a time that
+// depends on it, but whoever learns a hash has not learned the secret.
+func (s *Store) find(hash string) (Key, error) {
+	var found record
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		id, err := sealed.Get[string](tx, hashesBucket, hash)
+		if errors.Is(err, fs.ErrNotExist) {
+			return ErrUnknown
+		}
+		if err != nil {
+			return err
+		}
+		if found, err = read(tx, id); err != nil {
+			// Not %w: a hash without its key is damage, not a key nobody made.
+			return fmt.Errorf("find api key: %v", err)
+		}
+		return found.matches(hash)
+	})
+	return found.Key, err
+}
+
+// matches guards against a way from hash to key that leads to the wrong one.
+func (r record) matches(hash string) error {
+	if !r.Active || subtle.ConstantTimeCompare([]byte(r.Hash), []byte(hash)) != 1 {
+		return fmt.Errorf("find api key: stored hash %s leads to key %s, which is not its own", hash, r.ID)
+	}
+	return nil
+}

@@ -1,0 +1,178 @@
+package auth
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"licensekit/exporter/sealed"
+)
+
+const (
+	keysBucket   = "auth_keys"
+	hashesBucket = "auth_hashes"
+	usesBucket   = "auth_uses"
+)
+
+// record is a key as it is stored: without its last use, which has a bucket of
+// its own, so that a key's rights are written twice in its life at most.
+type record struct {
+	Key
+	Sequence uint64 `json:"sequence"`                // order of creation; clocks go backwards
+	Hash     string `json:"secret_sha256,omitempty"` // hex; gone once revoked
+}
+
+// Store keeps API keys. Its methods may be called at the same time.
+type Store struct {
+	db   *bbolt.DB // belongs to whoever opened it
+	now  func() time.Time
+	uses *uses
+}
+
+// Open makes the store's buckets in an open database if they are missing, and
+// begins to write last uses in the background. The store must be closed before
+// the database is.
+func Open(db *bbolt.DB, now func() time.Time) (*Store, error) {
+	err := db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range []string{keysBucket, hashesBucket, usesBucket} {
+			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+				return fmt.Errorf("create bucket %s: %w", name, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open key store: %w", err)
+	}
+	return &Store{db: db, now: func() time.Time { return millis(now()) }, uses: startUses(db)}, nil
+}
+
+// Close writes the last uses that are still in memory and leaves the database
+// open. It returns the first error of writing last uses, of earlier ones in the
+// background too. Closing twice does no harm.
+func (s *Store) Close() error { return s.uses.close() }
+
+// Err says why last uses are no longer written, or nil while all is well. After
+// such an error the database itself is in doubt.
+func (s *Store) Err() error { return s.uses.failure() }
+
+// Issue makes a key and stores it durably. The token is given this once.
+// Errors: [*FieldError] for a spec that can't be accepted.
+func (s *Store) Issue(ctx context.Context, spec Spec) (Key, Token, error) {
+	if err := ctx.Err(); err != nil {
+		return Key{}, Token{}, fmt.Errorf("issue api key: %w", err)
+	}
+	key, err := spec.key(s.now())
+	if err != nil {
+		return Key{}, Token{}, fmt.Errorf("issue api key: %w", err)
+	}
+	token := newToken()
+	key.Prefix = token.prefix()
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		return insert(tx, record{Key: key, Hash: token.hash()})
+	})
+	if err != nil {
+		return Key{}, Token{}, fmt.Errorf("issue api key: %w", err)
+	}
+	return key, token, nil
+}
+
+// insert stores a new record and the way to it from its hash.
+func insert(tx *bbolt.Tx, r record) (err error) {
+	if r.Sequence, err = tx.Bucket([]byte(keysBucket)).NextSequence(); err != nil {
+		return err
+	}
+	if err := sealed.Put(tx, keysBucket, r.ID, r); err != nil {
+		return err
+	}
+	return sealed.Put(tx, hashesBucket, r.Hash, r.ID)
+}
+
+// Get gives one key, revoked or not. Errors: fs.ErrNotExist.
+func (s *Store) Get(ctx context.Context, id string) (Key, error) {
+	if err := ctx.Err(); err != nil {
+		return Key{}, fmt.Errorf("get api key %q: %w", id, err)
+	}
+	var found record
+	newest := s.uses.snapshot()
+	err := s.db.View(func(tx *bbolt.Tx) (err error) {
+		found, err = load(tx, id, newest)
+		return err
+	})
+	if err != nil {
+		return Key{}, fmt.Errorf("get api key: %w", err)
+	}
+	return found.Key, nil
+}
+
+// List gives all keys, revoked ones included, in the order of their creation.
+func (s *Store) List(ctx context.Context) ([]Key, error) {
+	var records []record
+	newest := s.uses.snapshot()
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte(keysBucket)).ForEach(func(id, _ []byte) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			found, err := load(tx, string(id), newest)
+			records = append(records, found)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list api keys: %w", err)
+	}
+	slices.SortFunc(records, func(a, b record) int { return cmp.Compare(a.Sequence, b.Sequence) })
+	keys := make([]Key, len(records))
+	for i, r := range records {
+		keys[i] = r.Key
+	}
+	return keys, nil
+}
+
+// load reads a key with the newest of its last uses.
+func load(tx *bbolt.Tx, id string, newest map[string]time.Time) (record, error) {
+	found, err := read(tx, id)
+	if err != nil {
+		return record{}, err
+	}
+	found.LastUsedAt, err = lastUse(tx, id, newest)
+	return found, err
+}
+
+// read reads the record of a key. The checksum covers the value alone, so a
+// value that stands under another's id is caught here.
+func read(tx *bbolt.Tx, id string) (record, error) {
+	found, err := sealed.Get[record](tx, keysBucket, id)
+	if err == nil && found.ID != id {
+		err = fmt.Errorf("read %s %s: stored value is damaged: it is that of %s", keysBucket, id, found.ID)
+	}
+	return found, err
+}
+
+// Revoke ends a key for good and keeps it on record. Revoking it again changes
+// nothing. Errors: fs.ErrNotExist.
+func (s *Store) Revoke(ctx context.Context, id string) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("revoke api key %q: %w", id, err)
+	}
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		found, err := read(tx, id)
+		if err != nil || !found.Active {
+			return err
+		}
+		if err := tx.Bucket([]byte(hashesBucket)).Delete([]byte(found.Hash)); err != nil {
+			return fmt.Errorf("delete %s %s: %w", hashesBucket, found.Hash, err)
+		}
+		found.Active, found.Hash = false, ""
+		return sealed.Put(tx, keysBucket, id, found)
+	})
+	if err != nil {
+		return fmt.Errorf("revoke api key: %w", err)
+	}
+	return nil
+}

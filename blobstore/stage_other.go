@@ -1,0 +1,15 @@
+//go:build !linux
+
+package blobstore
+
+import (
+	"errors"
+	"os"
+)
+
+// Only Linux can link a file that has no name.
+func canLinkUnnamed(*os.Root) bool { return false }
+
+func openUnnamed(*os.Root) (*os.File, error) { return nil, errors.ErrUnsupported }
+
+func linkUnnamed(*os.File, *os.Root, string) error { return errors.ErrUnsupported }

@@ -1,0 +1,84 @@
+package blobstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"os"
+)
+
+// ErrTooLarge reports a blob that went past the limit given to [Store.Create].
+var ErrTooLarge = errors.New("blob exceeds its size limit")
+
+// Writer is a staged blob. It is an [io.Writer] that hashes what passes; each
+// Write is a system call, so write in large pieces. It becomes a blob by
+// Commit and vanishes by Abort; a caller defers Abort. Not for concurrent use.
+type Writer struct {
+	ctx   context.Context // the request that the blob is written for; its end fails the writer
+	store *Store
+	file  *staged // nil once committed or aborted
+	hash  hash.Hash
+	size  int64
+	limit int64
+	err   error // what made the first Write fail; all later calls repeat it
+}
+
+// Create begins a blob of at most limit bytes. It costs no lock and no name.
+func (s *Store) Create(ctx context.Context, limit int64) (*Writer, error) {
+	if err := s.usable(ctx); err != nil {
+		return nil, fmt.Errorf("create blob: %w", err)
+	}
+	file, err := s.stage()
+	if err != nil {
+		return nil, fmt.Errorf("create blob: %w", err)
+	}
+	return &Writer{ctx: ctx, store: s, file: file, hash: sha256.New(), limit: limit}, nil
+}
+
+// Write adds to the blob. After an error the writer can only be aborted.
+// Errors: [ErrTooLarge], the end of the context, and the system's (a full disk
+// is syscall.ENOSPC).
+func (w *Writer) Write(p []byte) (int, error) {
+	if err := w.ready(); err != nil {
+		return 0, err
+	}
+	if int64(len(p)) > w.limit-w.size {
+		w.err = fmt.Errorf("write blob: %w of %d bytes", ErrTooLarge, w.limit)
+		return 0, w.err
+	}
+	n, err := w.file.Write(p)
+	w.hash.Write(p[:n])
+	w.size += int64(n)
+	if err != nil {
+		w.err = fmt.Errorf("write blob: %w", err)
+	}
+	return n, w.err
+}
+
+func (w *Writer) ready() error {
+	switch {
+	case w.file == nil:
+		return fmt.Errorf("write blob: %w", os.ErrClosed)
+	case w.err != nil:
+		return w.err
+	}
+	if err := w.store.usable(w.ctx); err != nil {
+		w.err = fmt.Errorf("write blob: %w", err)
+	}
+	return w.err
+}
+
+// Abort drops the blob. After Commit or another Abort it does nothing.
+func (w *Writer) Abort() error {
+	if w.file == nil {
+		return nil
+	}
+	file := w.file
+	w.file = nil
+	if err := file.discard(); err != nil {
+		return fmt.Errorf("abort blob: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+// Package sealed stores small values in bbolt buckets as JSON with a CRC-32C
+// in front. bbolt has no checksums of its own, and a bit that flips on the
+// disk must neither widen a right nor change a figure unnoticed.
+package sealed
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+
+	"go.etcd.io/bbolt"
+)
+
+// ErrDamaged reports a stored value that does not match its checksum.
+var ErrDamaged = errors.New("stored value is damaged")
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Put stores a value under a key of a bucket.
+func Put(tx *bbolt.Tx, bucket, key string, value any) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("encode %s %q: %w", bucket, key, err)
+	}
+	if err := tx.Bucket([]byte(bucket)).Put([]byte(key), Seal(text)); err != nil {
+		return fmt.Errorf("write %s %q: %w", bucket, key, err)
+	}
+	return nil
+}
+
+// Get reads what Put stored. Its errors name bucket and key: fs.ErrNotExist,
+// [ErrDamaged].
+func Get[T any](tx *bbolt.Tx, bucket, key string) (value T, err error) {
+	data := tx.Bucket([]byte(bucket)).Get([]byte(key))
+	if data == nil {
+		return value, fmt.Errorf("read %s %q: %w", bucket, key, fs.ErrNotExist)
+	}
+	text, err := Open(data)
+	if err == nil {
+		err = json.Unmarshal(text, &value)
+	}
+	if err != nil {
+		return value, fmt.Errorf("read %s %q: %w", bucket, key, err)
+	}
+	return value, nil
+}
+
+// Seal puts the checksum in front of a text.
+func Seal(text []byte) []byte {
+	return append(binary.BigEndian.AppendUint32(nil, crc32.Checksum(text, castagnoli)), text...)
+}
+
+// Open gives the text behind a checksum that matches. Errors: [ErrDamaged].
+func Open(data []byte) ([]byte, error) {
+	if len(data) < crc32.Size {
+		return nil, fmt.Errorf("%w: %d bytes are shorter than its checksum", ErrDamaged, len(data))
+	}
+	want, text := binary.BigEndian.Uint32(data), data[crc32.Size:]
+	if got := crc32.Checksum(text, castagnoli); got != want {
+		return nil, fmt.Errorf("%w: its checksum is %08x, want %08x", ErrDamaged, got, want)
+	}
+	return text, nil
+}
