@@ -1,0 +1,94 @@
+package exporter
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"licensekit/blobstore"
+	"licensekit/exporter/evidence"
+	"licensekit/exporter/render"
+	"licensekit/exporter/report"
+)
+
+// Bundle is an export's evidence bundle, ready to be written.
+type Bundle struct {
+	FileName string
+	Size     int64 // bytes
+	contents evidence.Contents
+	artifact *blobstore.Blob
+}
+
+// Close lets go of the artifact.
+func (b *Bundle) Close() error { return b.artifact.Close() }
+
+// WriteTo streams the bundle; the same export gives the same bytes.
+func (b *Bundle) WriteTo(ctx context.Context, w io.Writer) error {
+	return evidence.WriteBundle(ctx, w, b.contents)
+}
+
+// Bundle gathers what a bundle holds. Nothing of it is stored twice: the
+// canonical form is made from the artifact. Errors: [ErrNotReady].
+func (e *Exporter) Bundle(ctx context.Context, id ID) (*Bundle, error) {
+	blob, export, err := e.Artifact(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	bundle, err := e.bundle(ctx, export, blob)
+	if err != nil {
+		blob.Close()
+		return nil, fmt.Errorf("bundle of %s: %w", id, err)
+	}
+	return bundle, nil
+}
+
+func (e *Exporter) bundle(ctx context.Context, export Export, blob *blobstore.Blob) (*Bundle, error) {
+	stored, err := e.entry(export.ID)
+	if err != nil {
+		return nil, err
+	}
+	envelope, err := e.envelope(ctx, *stored.Manifest)
+	if err != nil {
+		return nil, err
+	}
+	size, err := evidence.BundleSize(envelope)
+	if err != nil {
+		return nil, err
+	}
+	return &Bundle{
+		FileName: string(export.ID) + ".lkbundle.zip", Size: size, artifact: blob,
+		contents: evidence.Contents{
+			Envelope: envelope,
+			Artifact: blob, ArtifactCRC: stored.ArtifactCRC,
+			Data: func(w io.Writer) error { return writeData(w, export, blob) }, DataCRC: stored.DataCRC,
+		},
+	}, nil
+}
+
+// envelope reads the signed manifest of an export.
+func (e *Exporter) envelope(ctx context.Context, digest report.Digest) (*evidence.Envelope, error) {
+	blob, err := e.blobs.Open(ctx, blobstore.Ref(digest))
+	if err != nil {
+		return nil, fmt.Errorf("signed manifest: %w", err)
+	}
+	defer blob.Close()
+	text, err := io.ReadAll(io.LimitReader(blob, evidence.MaxEnvelope+1))
+	if err != nil {
+		return nil, fmt.Errorf("signed manifest: %w", err)
+	}
+	return evidence.ParseEnvelope(text)
+}
+
+// writeData makes the canonical form from an artifact.
+func writeData(w io.Writer, export Export, blob *blobstore.Blob) error {
+	format, err := render.Parse(export.Format)
+	if err != nil {
+		return err
+	}
+	document, err := format.Decode(blob, blob.Size(), export.Kind, export.Filters)
+	if err != nil {
+		return err
+	}
+	_, err = report.WriteCanonical(w, document)
+	return err
+}

@@ -1,0 +1,235 @@
+package exporter
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"licensekit/blobstore"
+)
+
+// FormatVersion is the version of the data directory that this program writes
+// and reads. It changes when an older program could no longer read it.
+const FormatVersion = 1
+
+// The entries of a data directory.
+const (
+	formatFile   = "licensekit.json" // format version and instance id; never changes
+	databaseFile = "meta.db"
+	blobsDir     = "blobs"
+	keysDir      = "keys"
+	tmpDir       = "tmp"
+)
+
+// The errors of opening a directory that callers give a hint for.
+var (
+	ErrNewerFormat = errors.New("the data directory was written by a newer version of the program")
+	ErrLocked      = errors.New("another process holds the data directory")
+	ErrNoDirectory = errors.New("there is no data directory")
+	ErrForeign     = errors.New("the directory is not empty and is no data directory")
+)
+
+// Directory is an opened data directory:
+//
+//	licensekit.json      format version and instance id
+//	meta.db              bbolt: API keys, reporting data, export metadata
+//	blobs/               artifacts and manifests, see package blobstore
+//	keys/                signing keys, 0600
+//	tmp/                 whatever is not finished; emptied when it is opened
+//
+// One process has it open at a time; the lock is that of meta.db.
+type Directory struct {
+	Path     string
+	Instance string // "lki_" and 26 characters: which installation this is
+	DB       *bbolt.DB
+	Blobs    *blobstore.Store
+}
+
+// lockWait is how long an open waits for another process to let go: long
+// enough for a command that is just ending.
+const lockWait = time.Second
+
+// OpenDirectory opens a data directory, making it if create says so. Errors:
+// [ErrNewerFormat], [ErrLocked], [ErrNoDirectory], [ErrForeign].
+func OpenDirectory(path string, create bool) (*Directory, error) {
+	d := &Directory{Path: path}
+	if err := d.open(create); err != nil {
+		return nil, errors.Join(fmt.Errorf("open data directory %s: %w", path, err), d.Close())
+	}
+	return d, nil
+}
+
+func (d *Directory) open(create bool) error {
+	err := d.readFormat()
+	if errors.Is(err, fs.ErrNotExist) {
+		if !create {
+			return ErrNoDirectory
+		}
+		err = d.create()
+	}
+	if err != nil {
+		return err
+	}
+	if d.DB, err = openDatabase(filepath.Join(d.Path, databaseFile), filepath.Join(d.Path, tmpDir)); err != nil {
+		return err
+	}
+	if err := d.emptyTmp(); err != nil {
+		return err
+	}
+	d.Blobs, err = blobstore.Open(filepath.Join(d.Path, blobsDir))
+	return err
+}
+
+// Close lets go of the directory.
+func (d *Directory) Close() error {
+	var errs []error
+	if d.DB != nil {
+		errs = append(errs, d.DB.Close())
+	}
+	if d.Blobs != nil {
+		errs = append(errs, d.Blobs.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Keys is where the signing keys are, unless they are kept elsewhere.
+func (d *Directory) Keys() string { return filepath.Join(d.Path, keysDir) }
+
+// Tmp is where unfinished files go.
+func (d *Directory) Tmp() string { return filepath.Join(d.Path, tmpDir) }
+
+type format struct {
+	Version  int    `json:"format_version"`
+	Instance string `json:"instance"`
+}
+
+func (d *Directory) readFormat() error {
+	path := filepath.Join(d.Path, formatFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var f format
+	if err := json.Unmarshal(text, &f); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	if f.Version > FormatVersion {
+		return fmt.Errorf("%w: its format is %d, this program reads up to %d", ErrNewerFormat, f.Version, FormatVersion)
+	}
+	if f.Version < 1 || f.Instance == "" {
+		return fmt.Errorf("read %s: format_version and instance are missing", path)
+	}
+	d.Instance = f.Instance
+	return nil
+}
+
+// create lays out a new directory. The format file comes last: a directory
+// without it was never in use.
+func (d *Directory) create() error {
+	if err := os.MkdirAll(d.Path, 0o700); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(d.Path)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		switch entry.Name() {
+		case databaseFile:
+			return fmt.Errorf("%s is there but %s is missing: restore it from a backup", databaseFile, formatFile)
+		case keysDir, tmpDir, blobsDir: // an earlier start ended here, or the keys were laid in beforehand
+		default:
+			return fmt.Errorf("%w: it holds %s", ErrForeign, entry.Name())
+		}
+	}
+	for _, dir := range []string{keysDir, tmpDir} {
+		if err := os.MkdirAll(filepath.Join(d.Path, dir), 0o700); err != nil {
+			return err
+		}
+	}
+	d.Instance = "lki_" + string(newID()[len(idPrefix):])
+	text, err := json.Marshal(format{FormatVersion, d.Instance})
+	if err != nil {
+		return err
+	}
+	return writeFileDurably(filepath.Join(d.Path, formatFile), filepath.Join(d.Tmp(), formatFile), append(text, '\n'))
+}
+
+func (d *Directory) emptyTmp() error {
+	if err := os.RemoveAll(d.Tmp()); err != nil {
+		return err
+	}
+	return os.Mkdir(d.Tmp(), 0o700)
+}
+
+// mmapSize is how much address space the database maps at once, so that no
+// write ever waits for a reader to let it grow. It costs no memory.
+const mmapSize = 64 << 30
+
+// openDatabase opens meta.db, making it whole before it has its name.
+func openDatabase(path, tmp string) (*bbolt.DB, error) {
+	opts := &bbolt.Options{
+		Timeout: lockWait, FreelistType: bbolt.FreelistMapType, NoFreelistSync: true, InitialMmapSize: mmapSize,
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := createDatabase(path, filepath.Join(tmp, databaseFile)); err != nil {
+			return nil, err
+		}
+	}
+	db, err := bbolt.Open(path, 0o600, opts)
+	if errors.Is(err, bbolt.ErrTimeout) {
+		return nil, ErrLocked
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return db, nil
+}
+
+func createDatabase(path, staged string) error {
+	if err := os.MkdirAll(filepath.Dir(staged), 0o700); err != nil {
+		return err
+	}
+	db, err := bbolt.Open(staged, 0o600, &bbolt.Options{Timeout: lockWait})
+	if err != nil {
+		return fmt.Errorf("create %s: %w", path, err)
+	}
+	if err := errors.Join(db.Sync(), db.Close()); err != nil {
+		return fmt.Errorf("create %s: %w", path, err)
+	}
+	if err := os.Rename(staged, path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// writeFileDurably makes a file appear at once, whole, and survive a power cut.
+// It is staged under another name of the same file system.
+func writeFileDurably(path, staged string, content []byte) error {
+	f, err := os.OpenFile(staged, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(staged))
+	}
+	if err := os.Rename(staged, path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

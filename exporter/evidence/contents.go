@@ -1,0 +1,175 @@
+package evidence
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+
+	"licensekit/exporter/render"
+	"licensekit/exporter/report"
+)
+
+// artifact gives the artifact and, from a bundle, what the zip says of it.
+func (c *check) artifact() (*io.SectionReader, *member) {
+	if c.bundle == nil {
+		return c.source.section(0, c.source.file.Size()), nil
+	}
+	m, content := c.bundle.find(artifactPrefix)
+	return content, &m
+}
+
+// checkArtifact (4) hashes the artifact.
+func (c *check) checkArtifact() (string, error) {
+	content, m := c.artifact()
+	if m != nil {
+		if err := same("name of the artifact", c.manifest.ArtifactName(), m.name); err != nil {
+			return "", err
+		}
+	}
+	if err := same("size in bytes", c.manifest.Artifact.Size, content.Size()); err != nil {
+		return "", err
+	}
+	tally := NewTally()
+	if _, err := io.Copy(tally, content); err != nil {
+		return "", err
+	}
+	if err := matches(c.manifest.Artifact, tally.File()); err != nil {
+		return "", err
+	}
+	if m != nil {
+		if err := sameCRC(m.crc, tally.CRC32()); err != nil {
+			return "", err
+		}
+	}
+	return fmt.Sprintf("%d bytes, %s", content.Size(), c.manifest.Artifact.Digest), nil
+}
+
+// checkData (5) reads data.json, and compares the files that follow from what
+// is known by now: with them every byte of the bundle is accounted for.
+func (c *check) checkData() (string, error) {
+	if c.bundle == nil {
+		return "", notRun(DataName + " was not given; step 8 makes it from the artifact")
+	}
+	m, content := c.bundle.find(DataName)
+	if err := same("size in bytes", c.manifest.Data.Size, content.Size()); err != nil {
+		return "", err
+	}
+	tally := NewTally()
+	malformed := c.readCanonical(io.TeeReader(content, tally))
+	if _, err := io.Copy(tally, content); err != nil {
+		return "", err
+	}
+	if err := matches(c.manifest.Data, tally.File()); err != nil {
+		return "", err
+	}
+	if err := sameCRC(m.crc, tally.CRC32()); err != nil {
+		return "", err
+	}
+	if malformed != nil {
+		return "", malformed
+	}
+	return fmt.Sprintf("%d bytes, %s", content.Size(), c.manifest.Data.Digest), c.checkDerived()
+}
+
+// readCanonical reads a canonical form to its end. It must be the report that
+// the manifest is about.
+func (c *check) readCanonical(r io.Reader) error {
+	d, err := report.ReadCanonical(r)
+	if err != nil {
+		return err
+	}
+	if err := same("report_kind", c.manifest.Kind, d.Kind); err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(c.manifest.Filters, d.Filters) {
+		return errors.New("the filters are not those of the manifest")
+	}
+	totals := report.Totals{}
+	for i := range d.Sections {
+		for batch, err := range d.Sections[i].Rows {
+			if err == nil {
+				err = totals.Add(&d.Sections[i], batch)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return same("rows", c.manifest.RowCount, totals.Rows())
+}
+
+// checkDerived compares what follows from manifest and signature: README.txt,
+// SHA256SUMS, and the checksums of the small members.
+func (c *check) checkDerived() error {
+	text, err := readme(c.manifest, c.text)
+	if err != nil {
+		return err
+	}
+	small := c.bundle.small
+	if err := sameBytes(ReadmeName, text, small[ReadmeName]); err != nil {
+		return err
+	}
+	if err := sameBytes(SumsName, sums(c.manifest, c.text, c.signature, text), small[SumsName]); err != nil {
+		return err
+	}
+	for i, place := range places {
+		if !place.small {
+			continue
+		}
+		if err := sameCRC(tallyOf(small[place.name]).CRC32(), c.bundle.members[i].crc); err != nil {
+			return fmt.Errorf("%s: %w", place.name, err)
+		}
+	}
+	return nil
+}
+
+// checkContent (8) makes the canonical form from the artifact. So the digest
+// that was signed is that of what a person sees in the artifact.
+func (c *check) checkContent() (string, error) {
+	format, err := render.Parse(c.manifest.Format)
+	if err != nil { // made by a program that knew more formats
+		return "", notRun(err.Error())
+	}
+	content, _ := c.artifact()
+	d, err := format.Decode(content, content.Size(), c.manifest.Kind, c.manifest.Filters)
+	if err != nil {
+		return "", err
+	}
+	tally := NewTally()
+	totals, err := report.WriteCanonical(&cappedWriter{tally, c.manifest.Data.Size}, d)
+	if err != nil {
+		return "", err
+	}
+	if err := matches(c.manifest.Data, tally.File()); err != nil {
+		return "", fmt.Errorf("the artifact decoded: %w", err)
+	}
+	if err := same("rows", c.manifest.RowCount, totals.Rows()); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("the artifact says the same as %s: rows: %d", DataName, totals.Rows()), nil
+}
+
+// cappedWriter fails when more is written than was announced, so that a small
+// artifact can't be decoded without end.
+type cappedWriter struct {
+	w    io.Writer
+	left int64
+}
+
+func (l *cappedWriter) Write(p []byte) (int, error) {
+	l.left -= int64(len(p))
+	if l.left < 0 {
+		return 0, errors.New("the artifact decodes to more bytes than the manifest says")
+	}
+	return l.w.Write(p)
+}
+
+// checkPages (9) is about formats that show pages to people and carry their
+// data beside them.
+func (c *check) checkPages() (string, error) {
+	if c.manifest.Format != "pdf" {
+		return "", notRun("the artifact has no pages")
+	}
+	return "", notRun("the text of the pages was not compared with the data")
+}

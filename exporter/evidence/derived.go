@@ -1,0 +1,101 @@
+package evidence
+
+import (
+	"bytes"
+	"fmt"
+	"text/template"
+
+	"licensekit/exporter/report"
+)
+
+// The other names in a bundle.
+const (
+	ManifestName  = "manifest.json"
+	SignatureName = "manifest.json.sig"
+	SumsName      = "SHA256SUMS"
+	ReadmeName    = "README.txt"
+)
+
+// BundleName is the file name of the bundle of an export.
+func BundleName(exportID string) string { return exportID + ".lkbundle.zip" }
+
+// sums is SHA256SUMS, in sha256sum's own format: every file but itself, in the
+// order of the bundle. It follows from manifest and signature.
+func sums(m *Manifest, manifest, signature, readme []byte) []byte {
+	var b bytes.Buffer
+	line := func(d report.Digest, name string) { fmt.Fprintf(&b, "%s  %s\n", d.Hex(), name) }
+	line(tallyOf(manifest).File().Digest, ManifestName)
+	line(tallyOf(signature).File().Digest, SignatureName)
+	line(m.Data.Digest, DataName)
+	line(m.Artifact.Digest, m.ArtifactName())
+	line(tallyOf(readme).File().Digest, ReadmeName)
+	return b.Bytes()
+}
+
+// readme is README.txt. Its text is part of the format: a bundle whose
+// README.txt differs by a byte is refused, so a new wording needs a new
+// [PredicateType]. All that it takes from the manifest is free of line ends,
+// and what stands in a command has a shape that means nothing to a shell.
+func readme(m *Manifest, manifest []byte) ([]byte, error) {
+	filters, err := report.CanonicalJSON(m.Filters)
+	if err != nil {
+		return nil, fmt.Errorf("write %s: %w", ReadmeName, err)
+	}
+	var b bytes.Buffer
+	err = readmeText.Execute(&b, map[string]any{
+		"M":        m,
+		"Frozen":   report.FormatTime(int64(m.FrozenAt)),
+		"Filters":  string(filters),
+		"Bundle":   BundleName(m.ExportID),
+		"PAE":      paeHead(PayloadType, len(manifest)),
+		"Artifact": m.ArtifactName(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("write %s: %w", ReadmeName, err)
+	}
+	return b.Bytes(), nil
+}
+
+var readmeText = template.Must(template.New(ReadmeName).Parse(`Evidence bundle of export {{.M.ExportID}}
+
+  report      {{.M.Kind}} as {{.M.Format}}, rows: {{.M.RowCount}}
+  filters     {{.Filters}}
+  frozen at   {{.Frozen}}, from ledger sequence {{.M.AsOf}}
+  instance    {{.M.Instance}}
+  signed by   {{.M.KeyID}}
+
+You can check it without a network. First get the public key of the instance
+from a source that you trust; below it is KEY.pem. It is not in this bundle,
+because whoever could alter the report could put another key beside it.
+
+With licensekit, all of it at once:
+
+    licensekit verify --key KEY.pem {{.Bundle}}
+
+With stock tools, in the directory of the unpacked files:
+
+1. KEY.pem is the key that the manifest names. This prints the "signed by"
+   from above:
+
+    openssl pkey -pubin -in KEY.pem -outform DER | sha256sum
+
+2. That key signed manifest.json. This prints "Signature Verified
+   Successfully":
+
+    printf '{{.PAE}}' > pae
+    cat manifest.json >> pae
+    openssl pkeyutl -verify -pubin -inkey KEY.pem -rawin -in pae -sigfile manifest.json.sig
+
+3. The signed manifest is about these files. Each prints 1:
+
+    grep -c "\"digest\":{\"sha256\":\"$(sha256sum < {{.Artifact}} | cut -c 1-64)\"},\"name\":\"{{.Artifact}}\"" manifest.json
+    grep -c "\"digest\":{\"sha256\":\"$(sha256sum < data.json | cut -c 1-64)\"},\"name\":\"data.json\"" manifest.json
+
+4. No file was damaged on its way. Each line ends with OK:
+
+    sha256sum -c SHA256SUMS
+
+What this shows: the holder of the key signed this report, and no byte of it
+has changed since. It does not show that what was reported to the instance was
+true, and the time is the instance's own.
+`))

@@ -1,0 +1,125 @@
+package evidence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Input is what is verified: a bundle, or an artifact with the manifest and
+// the signature that came with it.
+type Input struct {
+	Bundle *io.SectionReader // if nil, the three others count
+
+	Artifact  *io.SectionReader
+	Manifest  []byte
+	Signature []byte
+}
+
+// Trust is what the reviewer knows from elsewhere. Nothing in a bundle ever
+// adds to it.
+type Trust struct {
+	Keys []PublicKey // pinned; those [ForExport] may vouch for manifests
+}
+
+// check is a verification under way.
+type check struct {
+	input     Input
+	trust     Trust
+	source    *source
+	bundle    *bundle // nil where there is none
+	manifest  *Manifest
+	text      []byte // the manifest's bytes
+	signature []byte
+	anchored  bool // a pinned key signed the manifest
+}
+
+// step is a check by name. It gives a detail for people, or an error: notRun
+// where it does not apply, any other where what was checked is wrong.
+type step struct {
+	number int
+	name   string
+	run    func(*check) (detail string, err error)
+}
+
+// steps are in the order in which they run. Each relies on those before it.
+var steps = []step{
+	{1, "zip", (*check).zip},
+	{2, "manifest", (*check).readManifest},
+	{3, "signature", (*check).checkSignature},
+	{4, "artifact", (*check).checkArtifact},
+	{5, "data", (*check).checkData},
+	{6, "log", (*check).noLogProof},
+	{7, "checkpoint", (*check).noLogProof},
+	{8, "content", (*check).checkContent},
+	{9, "pages", (*check).checkPages},
+}
+
+// notRun says why a step does not apply.
+type notRun string
+
+func (n notRun) Error() string { return string(n) }
+
+// Verify checks an export against what the reviewer trusts, step by step, up
+// to the first step that fails. An error means that it could not be checked (a
+// file could not be read, ctx ended); whatever is wrong with the bytes is a
+// Result. Memory does not grow with the input, as far as the artifact's
+// decoder allows.
+func Verify(ctx context.Context, input Input, trust Trust) (*Result, error) {
+	file := input.Bundle
+	if file == nil {
+		file = input.Artifact
+	}
+	if file == nil {
+		return nil, errors.New("verify: neither a bundle nor an artifact was given")
+	}
+	c := &check{input: input, trust: trust, source: &source{ctx: ctx, file: file}}
+	result := &Result{}
+	for _, s := range steps {
+		taken := c.take(s, result.Failed())
+		if err := c.source.failure(); err != nil {
+			return nil, fmt.Errorf("verify: step %d (%s): %w", s.number, s.name, err)
+		}
+		result.Steps = append(result.Steps, taken)
+	}
+	c.conclude(result)
+	return result, nil
+}
+
+// take runs a step, unless one before it failed.
+func (c *check) take(s step, failed *Step) Step {
+	taken := Step{Number: s.number, Name: s.name, Outcome: NotRun}
+	if failed != nil {
+		taken.Detail = fmt.Sprintf("step %d (%s) failed before it", failed.Number, failed.Name)
+		return taken
+	}
+	detail, err := s.run(c)
+	if err == nil {
+		taken.Outcome, taken.Detail = Passed, detail
+		return taken
+	}
+	taken.Detail = err.Error()
+	if _, skipped := errors.AsType[notRun](err); !skipped {
+		taken.Outcome = Failed
+	}
+	if m, ok := errors.AsType[*mismatch](err); ok {
+		taken.Expected, taken.Found = m.want, m.found
+		taken.Detail = strings.TrimSuffix(taken.Detail, m.comparison())
+	}
+	return taken
+}
+
+func (c *check) conclude(result *Result) {
+	switch {
+	case result.Failed() != nil:
+		result.Verdict = Invalid
+		return
+	case c.anchored:
+		result.Verdict = Verified
+	default:
+		result.Verdict = Unanchored
+	}
+	result.Manifest, result.Statement = c.manifest, c.text
+}

@@ -1,0 +1,279 @@
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gowebpki/jcs"
+)
+
+// SchemaName is the name of the canonical form. A change of columns or of
+// meaning is a new name: what was frozen is read by its own rules for ever.
+const SchemaName = "licensekit.report/1"
+
+// WriteCanonical streams the canonical form of a document: RFC 8785 JSON with
+// the members columns, filters, report_kind, rows, schema and totals. Absent
+// values are null; times are as [FormatTime] writes them; integers beyond
+// ±(2^53-1) are strings of digits, as RFC 7493 asks. It returns the totals.
+func WriteCanonical(w io.Writer, d *Document) (Totals, error) {
+	out := &canonicalWriter{w: w, buf: make([]byte, 0, 2*flushAt)}
+	if err := out.head(d); err != nil {
+		return nil, err
+	}
+	totals := Totals{}
+	for i := range d.Sections {
+		if err := out.section(&d.Sections[i], i > 0, totals); err != nil {
+			return nil, fmt.Errorf("write section %s: %w", d.Sections[i].Name, err)
+		}
+	}
+	out.tail(totals)
+	return totals, out.flush(0)
+}
+
+// flushAt is the size, in bytes, at which buffered output is written.
+const flushAt = 64 << 10
+
+type canonicalWriter struct {
+	w   io.Writer
+	buf []byte
+}
+
+// flush writes the buffer once it holds at least so many bytes. All text is
+// checked here, for it is cheapest in one piece: flushes come between values,
+// and quotes part those.
+func (o *canonicalWriter) flush(least int) error {
+	if len(o.buf) < least {
+		return nil
+	}
+	if !utf8.Valid(o.buf) {
+		return errors.New("text is not valid UTF-8")
+	}
+	_, err := o.w.Write(o.buf)
+	o.buf = o.buf[:0]
+	return err
+}
+
+func (o *canonicalWriter) head(d *Document) error {
+	columns := map[string][]Column{}
+	for _, s := range d.Sections {
+		columns[s.Name] = s.Columns
+	}
+	head, err := CanonicalJSON(map[string]any{"columns": columns, "filters": d.Filters, "report_kind": d.Kind})
+	if err != nil {
+		return fmt.Errorf("write columns and filters: %w", err)
+	}
+	o.buf = append(o.buf, head[:len(head)-1]...)
+	o.buf = append(o.buf, `,"rows":{`...)
+	return nil
+}
+
+// CanonicalJSON encodes a small value in RFC 8785 form.
+func CanonicalJSON(v any) ([]byte, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return jcs.Transform(text)
+}
+
+func (o *canonicalWriter) section(s *Section, more bool, totals Totals) error {
+	if more {
+		o.buf = append(o.buf, ',')
+	}
+	o.buf = append(AppendString(o.buf, s.Name), ":["...)
+	members := rowMembers(s.Columns)
+	first := true
+	if err := totals.Add(s, nil); err != nil {
+		return err
+	}
+	for batch, err := range s.Rows {
+		if err != nil {
+			return err
+		}
+		if err := totals.Add(s, batch); err != nil {
+			return err
+		}
+		for row := range batch.Len() {
+			if !first {
+				o.buf = append(o.buf, ',')
+			}
+			first = false
+			o.row(members, batch, row)
+			if err := o.flush(flushAt); err != nil {
+				return err
+			}
+		}
+	}
+	o.buf = append(o.buf, ']')
+	return nil
+}
+
+// member is a column as a member of a row's object.
+type member struct {
+	column int
+	typ    Type
+	prefix string // `{"name":` for the first, `,"name":` for the others
+}
+
+// rowMembers sorts columns by name, as RFC 8785 sorts members; the names are
+// ASCII, so bytes and UTF-16 units sort alike.
+func rowMembers(columns []Column) []member {
+	members := make([]member, len(columns))
+	for i, c := range columns {
+		members[i] = member{column: i, typ: c.Type, prefix: string(AppendString([]byte{','}, c.Name)) + ":"}
+	}
+	slices.SortFunc(members, func(a, b member) int {
+		return strings.Compare(columns[a.column].Name, columns[b.column].Name)
+	})
+	members[0].prefix = "{" + members[0].prefix[1:]
+	return members
+}
+
+func (o *canonicalWriter) row(members []member, batch Batch, row int) {
+	buf := o.buf
+	for _, m := range members {
+		buf = append(buf, m.prefix...)
+		vector := &batch[m.column]
+		switch m.typ {
+		case String:
+			if text := vector.Text[row]; text != "" {
+				buf = AppendString(buf, text)
+				continue
+			}
+			buf = append(buf, "null"...)
+		case Time:
+			if v := vector.Int[row]; v != Null {
+				buf = append(buf, '"')
+				buf = AppendTime(buf, v)
+				buf = append(buf, '"')
+				continue
+			}
+			buf = append(buf, "null"...)
+		default:
+			buf = appendInteger(buf, vector.Int[row])
+		}
+	}
+	o.buf = append(buf, '}')
+}
+
+func appendInteger(buf []byte, v int64) []byte {
+	switch {
+	case v == Null:
+		return append(buf, "null"...)
+	case v > MaxAmount || v < -MaxAmount:
+		buf = strconv.AppendInt(append(buf, '"'), v, 10)
+		return append(buf, '"')
+	}
+	return strconv.AppendInt(buf, v, 10)
+}
+
+// tail writes what stands after the rows.
+func (o *canonicalWriter) tail(totals Totals) {
+	o.buf = append(o.buf, `},"schema":"`+SchemaName+`","totals":`...)
+	o.totals(totals)
+	o.buf = append(o.buf, '}')
+}
+
+// totals writes the totals with their names sorted.
+func (o *canonicalWriter) totals(totals Totals) {
+	separator := byte('{')
+	for _, section := range sortedKeys(totals) {
+		o.buf = append(AppendString(append(o.buf, separator), section), ':')
+		separator = ','
+		inner := byte('{')
+		for _, name := range sortedKeys(totals[section]) {
+			o.buf = append(AppendString(append(o.buf, inner), name), ':')
+			o.buf = appendInteger(o.buf, totals[section][name])
+			inner = ','
+		}
+		o.buf = append(o.buf, '}')
+	}
+	o.buf = append(o.buf, '}')
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// AppendString appends a JSON string as RFC 8785 writes it: only the quote,
+// the backslash and control characters are escaped.
+func AppendString(buf []byte, text string) []byte {
+	buf = append(buf, '"')
+	start := 0
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if c >= 0x20 && c != '"' && c != '\\' {
+			continue
+		}
+		buf = append(buf, text[start:i]...)
+		buf = appendEscape(buf, c)
+		start = i + 1
+	}
+	buf = append(buf, text[start:]...)
+	return append(buf, '"')
+}
+
+func appendEscape(buf []byte, c byte) []byte {
+	if i := strings.IndexByte("\"\\\b\t\n\f\r", c); i >= 0 {
+		return append(buf, '\\', `"\btnfr`[i])
+	}
+	const hex = "0123456789abcdef"
+	return append(buf, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+}
+
+// AppendTime appends what [FormatTime] gives. Instants outside of the years 0
+// to 9999 do not occur: intake refuses them.
+func AppendTime(buf []byte, ms int64) []byte {
+	days := floorDiv(ms, msPerDay)
+	year, month, day := civil(days)
+	ms -= days * msPerDay
+	return append(buf,
+		digit(year/1000), digit(year/100), digit(year/10), digit(year), '-',
+		digit(month/10), digit(month), '-', digit(day/10), digit(day), 'T',
+		digit(ms/36000000), digit(ms/3600000%10), ':',
+		digit(ms/600000%6), digit(ms/60000), ':',
+		digit(ms/10000%6), digit(ms/1000), '.',
+		digit(ms/100), digit(ms/10), digit(ms), 'Z')
+}
+
+const msPerDay = 24 * 60 * 60 * 1000
+
+func digit(n int64) byte { return '0' + byte(n%10) }
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
+
+// civil turns days since 1970-01-01 into a date of the proleptic Gregorian
+// calendar. The year is counted from March, so that the leap day ends it, and
+// in eras of 400 years, which all have 146097 days.
+func civil(days int64) (year, month, day int64) {
+	days += 719468 // from 0000-03-01 to 1970-01-01
+	era := floorDiv(days, 146097)
+	dayOfEra := days - era*146097
+	yearOfEra := (dayOfEra - dayOfEra/1460 + dayOfEra/36524 - dayOfEra/146096) / 365
+	dayOfYear := dayOfEra - (365*yearOfEra + yearOfEra/4 - yearOfEra/100)
+	shifted := (5*dayOfYear + 2) / 153 // months since March
+	day = dayOfYear - (153*shifted+2)/5 + 1
+	month = (shifted+2)%12 + 1
+	year = yearOfEra + era*400
+	if month <= 2 {
+		year++
+	}
+	return year, month, day
+}

@@ -1,0 +1,87 @@
+package report
+
+import "context"
+
+// usageLedger lists every usage activity, by (occurred_at, sequence).
+var usageLedger = definition{
+	filters: []string{"action"},
+	sections: func(Filters) []Section {
+		return []Section{{Name: "usage", Columns: ledgerColumns}}
+	},
+	rows: func(ctx context.Context, source Source, f Filters) (map[string]Rows, error) {
+		match := f.Match()
+		match.Usage = true
+		scan := Scan{Match: match, Fields: AllFields &^ SetOf(FieldMetadata), Order: ByTime}
+		return map[string]Rows{"usage": activityRows(ctx, source, scan, ledgerColumns)}, nil
+	},
+}
+
+var ledgerColumns = []Column{
+	{Name: "sequence", Type: Integer},
+	{Name: "id", Type: String},
+	{Name: "occurred_at", Type: Time},
+	{Name: "action", Type: String},
+	{Name: "source", Type: String},
+	{Name: "product_id", Type: String},
+	{Name: "customer_id", Type: String},
+	{Name: "license_id", Type: String},
+	{Name: "order_id", Type: String},
+	{Name: "subscription_id", Type: String},
+	{Name: "feature_code", Type: String},
+	{Name: "amount", Type: Integer, Sum: true},
+	{Name: "request_id", Type: String},
+	{Name: "result_class", Type: String},
+	{Name: "status_code", Type: Integer},
+}
+
+// activityRows streams activities as rows; the columns' names choose the fields.
+func activityRows(ctx context.Context, source Source, scan Scan, columns []Column) Rows {
+	return func(yield func(Batch, error) bool) {
+		for facts, err := range source.Activities(ctx, scan) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			batch := make(Batch, len(columns))
+			for i, c := range columns {
+				batch[i] = facts.vector(c.Name)
+			}
+			if !yield(batch, nil) {
+				return
+			}
+		}
+	}
+}
+
+// vector gives a column of facts by its name.
+func (f *Facts) vector(name string) Vector {
+	switch name {
+	case "sequence":
+		return Vector{Int: f.Sequence}
+	case "occurred_at":
+		return Vector{Int: f.OccurredAt}
+	case "received_at":
+		return Vector{Int: f.ReceivedAt}
+	case "amount":
+		return Vector{Int: f.Amount}
+	case "status_code":
+		return Vector{Int: f.StatusCode}
+	}
+	field, ok := ParseField(name)
+	if !ok {
+		panic("report: activities have no column " + name)
+	}
+	return Vector{Text: f.Text[field].Expand()}
+}
+
+// Expand gives the values one by one.
+func (c Coded) Expand() []string {
+	if c.Codes == nil {
+		return c.Values
+	}
+	values := make([]string, len(c.Codes))
+	for i, code := range c.Codes {
+		values[i] = c.Values[code]
+	}
+	return values
+}

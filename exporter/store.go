@@ -1,0 +1,217 @@
+package exporter
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"go.etcd.io/bbolt"
+
+	"licensekit/exporter/report"
+	"licensekit/exporter/sealed"
+)
+
+// The buckets of exports in meta.db.
+const (
+	exportsBucket     = "exports"             // id -> entry
+	orderBucket       = "exports.order"       // sequence, big-endian -> id
+	unfinishedBucket  = "exports.unfinished"  // sequence, big-endian -> id, until it is ready or failed
+	idempotencyBucket = "exports.idempotency" // key id, NUL, idempotency key -> idempotency
+)
+
+// entry is an export as it is stored: its metadata and what only we need.
+type entry struct {
+	Export      Export
+	Sequence    int64
+	Manifest    *report.Digest `json:",omitempty"` // names the signed envelope's blob, once the export is ready
+	DataCRC     uint32         `json:",omitempty"` // CRC-32 (IEEE) of the canonical form, for bundles
+	ArtifactCRC uint32         `json:",omitempty"`
+}
+
+// idempotency remembers what a key was used for.
+type idempotency struct {
+	Request report.Digest
+	Export  ID
+}
+
+// prepare makes the buckets and lists what is unfinished.
+func (e *Exporter) prepare() (unfinished []ID, err error) {
+	err = e.db.Update(func(tx *bbolt.Tx) error {
+		for _, bucket := range []string{exportsBucket, orderBucket, unfinishedBucket, idempotencyBucket} {
+			if _, err := tx.CreateBucketIfNotExists([]byte(bucket)); err != nil {
+				return err
+			}
+		}
+		return tx.Bucket([]byte(unfinishedBucket)).ForEach(func(_, id []byte) error {
+			unfinished = append(unfinished, ID(id))
+			return nil
+		})
+	})
+	return unfinished, err
+}
+
+func sequenceKey(sequence int64) string {
+	return string(binary.BigEndian.AppendUint64(nil, uint64(sequence)))
+}
+
+// insert stores a new export, or loads the one that the request's idempotency
+// key stands for into export. A full queue refuses only new ones.
+func (e *Exporter) insert(r Request, export *Export, full bool) (made bool, err error) {
+	fingerprint, err := r.fingerprint()
+	if err != nil {
+		return false, err
+	}
+	err = e.db.Update(func(tx *bbolt.Tx) error {
+		if r.IdempotencyKey != "" {
+			known, err := recall(tx, r, fingerprint)
+			if err == nil {
+				*export = known
+			}
+			if !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+		if full {
+			return ErrBusy
+		}
+		made = true
+		return store(tx, r, fingerprint, export)
+	})
+	return made, err
+}
+
+// fingerprint tells requests apart that share an idempotency key.
+func (r Request) fingerprint() (report.Digest, error) {
+	text, err := report.CanonicalJSON(map[string]any{"report_kind": r.Kind, "format": r.Format.Name, "filters": r.Filters})
+	return report.DigestOf(text), err
+}
+
+func (r Request) idempotencyID() string { return r.CreatedBy + "\x00" + r.IdempotencyKey }
+
+// recall finds the export of an earlier request with the same key.
+func recall(tx *bbolt.Tx, r Request, fingerprint report.Digest) (Export, error) {
+	known, err := sealed.Get[idempotency](tx, idempotencyBucket, r.idempotencyID())
+	if err != nil {
+		return Export{}, err
+	}
+	if known.Request != fingerprint {
+		return Export{}, fmt.Errorf("%w: %s", ErrIdempotency, known.Export)
+	}
+	found, err := loadEntry(tx, known.Export)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Export{}, fmt.Errorf("idempotency key of %s, which is gone", known.Export)
+	}
+	return found.Export, err
+}
+
+func store(tx *bbolt.Tx, r Request, fingerprint report.Digest, export *Export) error {
+	order := tx.Bucket([]byte(orderBucket))
+	sequence, err := order.NextSequence()
+	if err != nil {
+		return err
+	}
+	export.Sequence = int64(sequence)
+	key := []byte(sequenceKey(export.Sequence))
+	err = errors.Join(
+		order.Put(key, []byte(export.ID)),
+		tx.Bucket([]byte(unfinishedBucket)).Put(key, []byte(export.ID)),
+		sealed.Put(tx, exportsBucket, string(export.ID), entry{Export: *export, Sequence: export.Sequence}))
+	if err == nil && r.IdempotencyKey != "" {
+		err = sealed.Put(tx, idempotencyBucket, r.idempotencyID(), idempotency{fingerprint, export.ID})
+	}
+	return err
+}
+
+func loadEntry(tx *bbolt.Tx, id ID) (entry, error) {
+	found, err := sealed.Get[entry](tx, exportsBucket, string(id))
+	found.Export.Sequence = found.Sequence
+	return found, err
+}
+
+// entry reads one export as it is stored.
+func (e *Exporter) entry(id ID) (found entry, err error) {
+	err = e.db.View(func(tx *bbolt.Tx) error {
+		found, err = loadEntry(tx, id)
+		return err
+	})
+	return found, err
+}
+
+// change rewrites an export that is not final. One that is gone or final is
+// left alone, and an error.
+func (e *Exporter) change(id ID, edit func(*entry)) error {
+	return e.db.Update(func(tx *bbolt.Tx) error {
+		found, err := loadEntry(tx, id)
+		if err != nil {
+			return err
+		}
+		if found.Export.Status.Final() {
+			return fmt.Errorf("change export %s: it is %s", id, found.Export.Status)
+		}
+		edit(&found)
+		found.Export.UpdatedAt = timestamp(e.opts.Now())
+		if found.Export.Status.Final() {
+			if err := tx.Bucket([]byte(unfinishedBucket)).Delete([]byte(sequenceKey(found.Sequence))); err != nil {
+				return err
+			}
+		}
+		return sealed.Put(tx, exportsBucket, string(id), found)
+	})
+}
+
+// Query selects exports for a list.
+type Query struct {
+	Kind      report.Kind // "" for any, likewise below
+	Format    string
+	Status    Status
+	CreatedBy string
+	Before    int64 // only exports with a lower sequence; 0 for all
+	Limit     int
+}
+
+func (q Query) matches(x Export) bool {
+	return (q.Kind == "" || q.Kind == x.Kind) && (q.Format == "" || q.Format == x.Format) &&
+		(q.Status == "" || q.Status == x.Status) && (q.CreatedBy == "" || q.CreatedBy == x.CreatedBy)
+}
+
+// List gives exports, newest first. next is the Before of the following page,
+// 0 if there is none.
+func (e *Exporter) List(ctx context.Context, q Query) (page []Export, next int64, err error) {
+	page = []Export{}
+	err = e.db.View(func(tx *bbolt.Tx) error {
+		c := tx.Bucket([]byte(orderBucket)).Cursor()
+		key, id := last(c, q.Before)
+		for ; key != nil; key, id = c.Prev() {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			found, err := loadEntry(tx, ID(id))
+			if err != nil {
+				return err
+			}
+			if !q.matches(found.Export) {
+				continue
+			}
+			if len(page) == q.Limit {
+				next = page[len(page)-1].Sequence
+				return nil
+			}
+			page = append(page, found.Export)
+		}
+		return nil
+	})
+	return page, next, err
+}
+
+// last moves the cursor to the last key below a sequence.
+func last(c *bbolt.Cursor, before int64) (key, value []byte) {
+	if before == 0 {
+		return c.Last()
+	}
+	if key, _ := c.Seek([]byte(sequenceKey(before))); key == nil {
+		return c.Last()
+	}
+	return c.Prev()
+}

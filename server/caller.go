@@ -1,0 +1,67 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"licensekit/auth"
+)
+
+// caller is who makes a request.
+type caller struct {
+	id  string // an API key's id, or "owner"
+	key auth.Key
+}
+
+// ownerID names the owner of the data directory where an API key's id stands
+// otherwise.
+const ownerID = "owner"
+
+type ownerKey struct{}
+
+// asOwner marks the requests of a connection that only the data directory's
+// owner can make.
+func asOwner(ctx context.Context) context.Context {
+	return context.WithValue(ctx, ownerKey{}, true)
+}
+
+// authorize finds out who calls and whether they may. Errors: those of
+// [auth.Store.Authenticate], *[auth.ScopeError].
+func (s *Server) authorize(w http.ResponseWriter, r *request, scope auth.Scope) error {
+	if scope == "" {
+		return nil
+	}
+	if r.Context().Value(ownerKey{}) != nil {
+		r.caller = caller{id: ownerID}
+		setKeyID(w, ownerID)
+		return nil
+	}
+	key, err := s.tokens.Authenticate(r.Context(), bearer(r.Request), remote(r.Request))
+	if err != nil {
+		return err
+	}
+	r.caller = caller{id: key.ID, key: key}
+	setKeyID(w, key.ID)
+	return key.Require(scope)
+}
+
+// bearer is the token of the Authorization header (RFC 6750), "" for none.
+func bearer(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+// remote is the address that the connection comes from; the zero address,
+// which no network holds, where there is none.
+func remote(r *http.Request) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return peer.Addr()
+}

@@ -1,0 +1,275 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"licensekit/auth"
+	"licensekit/exporter"
+	"licensekit/exporter/evidence"
+	"licensekit/exporter/ledger/intake"
+	"licensekit/exporter/render"
+	"licensekit/exporter/report"
+	"licensekit/server"
+	"licensekit/server/client"
+)
+
+func (env *Env) demo() *cli.Command {
+	return &cli.Command{
+		Name:  "demo",
+		Usage: "show all of it at work: load sample data, freeze, download, verify, serve",
+		Description: "Makes a data directory with sample data, freezes every report in every format over\n" +
+			"the HTTP API, verifies each offline, and serves until Ctrl-C. It may run again.\n\n" +
+			"   licensekit demo\n" +
+			"   licensekit demo --data /tmp/try --once\n\n" +
+			"Exit codes: 0 stopped, 1 failed or something did not verify, 2 usage.",
+		Flags: []cli.Flag{
+			dataFlag,
+			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:8080", Usage: "the `ADDRESS` to answer on; another port if it is taken", EnvVars: []string{"LICENSEKIT_LISTEN"}},
+			&cli.BoolFlag{Name: "once", Usage: "end after the table instead of serving on", EnvVars: []string{"LICENSEKIT_ONCE"}},
+		},
+		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			return env.runDemo(c)
+		},
+	}
+}
+
+func (env *Env) runDemo(c *cli.Context) error {
+	data := c.String("data")
+	s, err := server.Open(server.Options{
+		Data: data, Create: true, Version: env.Version, Now: time.Now, Workers: runtime.NumCPU(),
+		Log: env.logger(slog.LevelWarn, false),
+	})
+	if err != nil {
+		return directoryHint(err, data)
+	}
+	ctx, stop := context.WithCancel(c.Context)
+	defer stop()
+	address := freeAddress(c.String("listen"))
+	shown := make(chan error, 1)
+	err = env.listenAndServe(ctx, s, serveOptions{data: data, address: address}, func(base string) {
+		go func() {
+			d := &demonstration{env: env, data: data, base: base, key: s.Key().Public}
+			err := d.run(ctx)
+			if err != nil || c.Bool("once") {
+				stop()
+			}
+			shown <- err
+		}()
+	})
+	stop()
+	select {
+	case shownErr := <-shown:
+		err = errors.Join(shownErr, err)
+	default: // it never listened
+	}
+	return errors.Join(err, s.Close())
+}
+
+// freeAddress is the address, or one with another port if it is taken.
+func freeAddress(address string) string {
+	l, err := net.Listen("tcp", address)
+	if err == nil {
+		l.Close()
+		return address
+	}
+	host, _, _ := net.SplitHostPort(address)
+	return net.JoinHostPort(host, "0")
+}
+
+// demonstration is a run of the demo against its server.
+type demonstration struct {
+	env        *Env
+	data, base string
+	key        evidence.PublicKey
+	owner, api *client.Client
+	bundles    string // the directory of bundles
+	keyFile    string
+	tokenFile  string
+}
+
+// demoKey is the name of the demo's API key, by which a data directory of the
+// demo is known again.
+const demoKey = "licensekit demo"
+
+func (d *demonstration) run(ctx context.Context) error {
+	if d.owner = dialOwner(ctx, d.data); d.owner == nil {
+		return errors.New("the server does not answer on its socket")
+	}
+	defer d.owner.Close()
+	for _, step := range []func(context.Context) error{d.claim, d.signIn, d.load, d.freezeAll} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	d.tellCommands()
+	return nil
+}
+
+// claim makes sure that the directory is the demo's own, and makes its places.
+func (d *demonstration) claim(ctx context.Context) error {
+	var keys []auth.Key
+	if _, err := d.owner.Call(ctx, http.MethodGet, keysPath, nil, nil, &keys); err != nil {
+		return err
+	}
+	known := false
+	for _, k := range keys {
+		if known = known || k.Name == demoKey; k.Name == demoKey && k.Active {
+			if _, err := d.owner.Call(ctx, http.MethodDelete, keysPath+"/"+k.ID, nil, nil, nil); err != nil {
+				return err
+			}
+		}
+	}
+	if !known && len(keys) > 0 {
+		return failed(fmt.Errorf("%s is in use and not the demo's", d.data), "name another directory with --data")
+	}
+	dir := filepath.Join(d.data, "demo")
+	d.bundles, d.keyFile, d.tokenFile = filepath.Join(dir, "bundles"), filepath.Join(dir, "export.pub.pem"), filepath.Join(dir, "token")
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	return os.MkdirAll(d.bundles, 0o700)
+}
+
+// signIn issues the demo's token and keeps it, and the public key, in files.
+func (d *demonstration) signIn(ctx context.Context) error {
+	var made struct {
+		Token string `json:"token"`
+	}
+	spec := auth.Spec{Name: demoKey, Scopes: []auth.Scope{auth.ReportExport, auth.ReportRead, auth.ReportWrite}}
+	if _, err := d.owner.Call(ctx, http.MethodPost, keysPath, nil, spec, &made); err != nil {
+		return err
+	}
+	var err error
+	if d.api, err = client.New(d.base, made.Token); err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(d.tokenFile, []byte(made.Token+"\n"), 0o600),
+		os.WriteFile(d.keyFile, d.key.PEM(), 0o644))
+}
+
+// samples are the files of sample data, in the order of their links.
+var samples = []string{"products", "customers", "subscriptions", "orders", "licenses", intake.Activities}
+
+// load sends the sample data through the ingestion API.
+func (d *demonstration) load(ctx context.Context) error {
+	fmt.Fprintf(d.env.Stdout, "loading sample data into %s\n", d.data)
+	for _, object := range samples {
+		result, err := d.send(ctx, object)
+		if err != nil {
+			return fmt.Errorf("load %s: %w", object, err)
+		}
+		fmt.Fprintf(d.env.Stdout, "  %-14s %5d accepted, %5d known already\n", object, result.Accepted, result.Duplicates)
+		if result.Rejected+result.Conflicts > 0 {
+			return fmt.Errorf("load %s: %v", object, result.Errors)
+		}
+	}
+	return nil
+}
+
+func (d *demonstration) send(ctx context.Context, object string) (result intake.Result, err error) {
+	f, err := d.env.Samples.Open(object + ".csv")
+	if err != nil {
+		return result, err
+	}
+	defer f.Close()
+	path := "/api/v1/records/" + object
+	if object == intake.Activities {
+		path = "/api/v1/activities"
+	}
+	resp, err := d.api.Do(ctx, client.Request{
+		Method: http.MethodPost, Path: path, Header: http.Header{"Content-Type": {"text/csv"}}, Body: f,
+	})
+	if err != nil {
+		return result, err
+	}
+	defer resp.Body.Close()
+	_, err = client.Decode(resp.Body, &result)
+	return result, err
+}
+
+// freezeAll freezes every kind in every format and verifies each.
+func (d *demonstration) freezeAll(ctx context.Context) error {
+	fmt.Fprintf(d.env.Stdout, "freezing over %s, verifying offline\n\n", d.base)
+	t := d.env.table("KIND", "FORMAT", "ID", "ROWS", "BYTES", "DIGEST", "VERDICT")
+	bad := 0
+	for _, kind := range report.KindNames() {
+		for _, format := range render.Names() {
+			export, verdict, err := d.freezeOne(ctx, kind, format)
+			if err != nil {
+				return fmt.Errorf("freeze %s as %s: %w", kind, format, err)
+			}
+			if verdict != evidence.Verified {
+				bad++
+			}
+			t.row(kind, format, string(export.ID), number(export.RowCount), number(export.SizeBytes), export.Digest.String()[:19]+"…", string(verdict))
+		}
+	}
+	if err := t.print(); err != nil {
+		return err
+	}
+	if bad > 0 {
+		return fmt.Errorf("%d exports did not verify", bad)
+	}
+	return nil
+}
+
+func (d *demonstration) freezeOne(ctx context.Context, kind, format string) (exporter.Export, evidence.Verdict, error) {
+	export, err := createExport(ctx, d.api, exportBody{Kind: kind, Format: format}, "")
+	for err == nil && !export.Status.Final() {
+		time.Sleep(50 * time.Millisecond)
+		_, err = d.api.Call(ctx, http.MethodGet, exportsPath+"/"+string(export.ID), nil, nil, &export)
+	}
+	if err != nil {
+		return export, "", err
+	}
+	if export.Status == exporter.Failed {
+		return export, "", fmt.Errorf("%s (%s)", export.Error.Message, export.Error.Code)
+	}
+	path := filepath.Join(d.bundles, string(export.ID)+bundleSuffix)
+	if err := d.download(ctx, exportsPath+"/"+string(export.ID)+"/bundle", path); err != nil {
+		return export, "", err
+	}
+	result, err := verifyFile(ctx, path, evidence.Trust{Keys: []evidence.PublicKey{d.key}})
+	if err != nil {
+		return export, "", err
+	}
+	return export, result.Verdict, nil
+}
+
+func (d *demonstration) download(ctx context.Context, path, file string) error {
+	resp, err := d.api.Do(ctx, client.Request{Method: http.MethodGet, Path: path})
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	_, err = saveFile(file, resp.Body, false)
+	return err
+}
+
+func (d *demonstration) tellCommands() {
+	api := "--url " + d.base + " --token-file " + quoteArg(d.tokenFile)
+	fmt.Fprintf(d.env.Stdout, `
+by hand, in another terminal:
+  licensekit export create --kind usage-ledger --format csv %s
+  licensekit export list %s
+  licensekit verify --key %s %s
+  curl -H "Authorization: Bearer $(cat %s)" %s%s
+
+serving on %s, Ctrl-C stops it
+`, api, api, quoteArg(d.keyFile), quoteArg(d.bundles), quoteArg(d.tokenFile), d.base, exportsPath, d.base)
+}

@@ -1,0 +1,317 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"licensekit/exporter"
+	"licensekit/exporter/render"
+	"licensekit/exporter/report"
+	"licensekit/server/client"
+)
+
+const exportsPath = "/api/v1/reports/exports"
+
+func (env *Env) export() *cli.Command {
+	return &cli.Command{
+		Name:  "export",
+		Usage: "freeze reports and fetch what was frozen",
+		Subcommands: []*cli.Command{
+			env.exportCreate(), env.exportList(), env.exportShow(),
+			env.exportFetch("download", "fetch the frozen artifact"),
+			env.exportFetch("bundle", "fetch the evidence bundle: the artifact and its proofs"),
+		},
+	}
+}
+
+var outputFlag = &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE`, - for stdout (default: the server's name for it)", EnvVars: []string{"LICENSEKIT_OUTPUT"}}
+
+func (env *Env) exportCreate() *cli.Command {
+	return &cli.Command{
+		Name:  "create",
+		Usage: "freeze a report, wait for it, and print its metadata",
+		Description: "   licensekit export create --kind usage-summary --filter from=2024-01-01T00:00:00Z --filter to=2024-02-01T00:00:00Z\n" +
+			"   licensekit export create --kind usage-ledger --format csv -o ledger.csv\n\n" +
+			"Exit codes: 0 frozen, 1 failed, 2 usage, 130 interrupted (the server goes on).",
+		Flags: targetFlags(
+			&cli.StringFlag{Name: "kind", Usage: "the report: " + strings.Join(report.KindNames(), ", "), EnvVars: []string{"LICENSEKIT_KIND"}},
+			&cli.StringFlag{Name: "format", Value: "json", Usage: "the artifact's format: " + strings.Join(render.Names(), ", "), EnvVars: []string{"LICENSEKIT_FORMAT"}},
+			&cli.StringSliceFlag{Name: "filter", Usage: "narrow the report: `NAME=VALUE`", EnvVars: []string{"LICENSEKIT_FILTER"}},
+			&cli.StringFlag{Name: "idempotency-key", Usage: "the same `KEY` never freezes twice", EnvVars: []string{"LICENSEKIT_IDEMPOTENCY_KEY"}},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "download the artifact to `FILE`, - for stdout", EnvVars: []string{"LICENSEKIT_OUTPUT"}},
+			jsonFlag,
+		),
+		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			if c.String("kind") == "" {
+				return usage("--kind is missing").hinted("kinds are " + strings.Join(report.KindNames(), ", "))
+			}
+			filters, err := parseFilters(c.StringSlice("filter"))
+			if err != nil {
+				return err
+			}
+			return env.with(c, true, func(api *client.Client) error {
+				export, err := env.freeze(c, api, exportBody{c.String("kind"), c.String("format"), filters})
+				if err != nil {
+					return err
+				}
+				if output := c.String("output"); output != "" {
+					return env.fetch(c.Context, api, exportsPath+"/"+string(export.ID)+"/download", output)
+				}
+				return env.showExport(c, export)
+			})
+		},
+	}
+}
+
+// exportBody is the body of a create.
+type exportBody struct {
+	Kind    string            `json:"report_kind"`
+	Format  string            `json:"format"`
+	Filters map[string]string `json:"filters,omitempty"`
+}
+
+func parseFilters(texts []string) (map[string]string, error) {
+	filters := map[string]string{}
+	for _, text := range texts {
+		name, value, ok := strings.Cut(text, "=")
+		if _, twice := filters[name]; !ok || twice {
+			return nil, usage("--filter %q", text).hinted("each filter stands once, as NAME=VALUE; group_by takes a list: group_by=customer_id,feature_code")
+		}
+		filters[name] = value
+	}
+	return filters, nil
+}
+
+// freeze creates an export and follows it until it is ready.
+func (env *Env) freeze(c *cli.Context, api *client.Client, body exportBody) (exporter.Export, error) {
+	export, err := createExport(c.Context, api, body, c.String("idempotency-key"))
+	shown := env.spinner("freezing " + string(export.ID))
+	defer shown.finish()
+	for err == nil && !export.Status.Final() {
+		select {
+		case <-c.Context.Done():
+			return export, c.Context.Err()
+		case <-time.After(300 * time.Millisecond):
+		}
+		_, err = api.Call(c.Context, http.MethodGet, exportsPath+"/"+string(export.ID), nil, nil, &export)
+		if export.Progress != nil {
+			shown.set(export.Progress.Rows)
+		}
+	}
+	if err == nil && export.Status == exporter.Failed {
+		err = failed(fmt.Errorf("export %s failed: %s (%s)", export.ID, export.Error.Message, export.Error.Code), "mend the cause and create it again")
+	}
+	return export, err
+}
+
+func createExport(ctx context.Context, api *client.Client, body exportBody, idempotencyKey string) (export exporter.Export, err error) {
+	r, err := client.JSON(http.MethodPost, exportsPath, body)
+	if err != nil {
+		return export, err
+	}
+	r.Header.Set("Prefer", "wait=1")
+	if idempotencyKey != "" {
+		r.Header.Set("Idempotency-Key", idempotencyKey)
+	}
+	resp, err := api.Do(ctx, r)
+	if err != nil {
+		return export, err
+	}
+	defer resp.Body.Close()
+	_, err = client.Decode(resp.Body, &export)
+	return export, err
+}
+
+func (env *Env) exportList() *cli.Command {
+	return &cli.Command{
+		Name:        "list",
+		Usage:       "list exports, newest first",
+		Description: "   licensekit export list --kind usage-ledger --limit 20\n\nExit codes: 0 done, 1 failed, 2 usage.",
+		Flags: targetFlags(
+			&cli.StringFlag{Name: "kind", Usage: "only this report kind", EnvVars: []string{"LICENSEKIT_KIND"}},
+			&cli.StringFlag{Name: "format", Usage: "only this format", EnvVars: []string{"LICENSEKIT_FORMAT"}},
+			&cli.StringFlag{Name: "status", Usage: "only this status", EnvVars: []string{"LICENSEKIT_STATUS"}},
+			&cli.IntFlag{Name: "limit", Usage: "at most so many (default: all)", EnvVars: []string{"LICENSEKIT_LIMIT"}},
+			jsonFlag,
+		),
+		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			return env.with(c, false, func(api *client.Client) error { return env.listExports(c, api) })
+		},
+	}
+}
+
+func (env *Env) listExports(c *cli.Context, api *client.Client) error {
+	query := url.Values{"limit": {"200"}}
+	for flag, parameter := range map[string]string{"kind": "report_kind", "format": "format", "status": "status"} {
+		if text := c.String(flag); text != "" {
+			query.Set(parameter, text)
+		}
+	}
+	t := env.table("ID", "KIND", "FORMAT", "STATUS", "CREATED", "ROWS", "BYTES", "ARTIFACT DIGEST")
+	if c.Bool("json") {
+		t = nil
+	}
+	for left := c.Int("limit"); ; {
+		var page []exporter.Export
+		at, err := api.Call(c.Context, http.MethodGet, exportsPath, query, nil, &page)
+		if err != nil {
+			return err
+		}
+		if limit := c.Int("limit"); limit > 0 {
+			page = page[:min(left, len(page))]
+			left -= len(page)
+		}
+		if err := env.listPage(t, page); err != nil {
+			return err
+		}
+		if at.NextCursor == nil || c.Int("limit") > 0 && left == 0 {
+			break
+		}
+		query.Set("cursor", strconv.FormatInt(*at.NextCursor, 10))
+	}
+	if t == nil {
+		return nil
+	}
+	return t.print()
+}
+
+func (env *Env) listPage(t *table, page []exporter.Export) error {
+	if t == nil {
+		return printLines(env, page)
+	}
+	for _, x := range page {
+		t.row(string(x.ID), string(x.Kind), x.Format, string(x.Status), report.FormatTime(int64(x.CreatedAt)), number(x.RowCount), number(x.SizeBytes), digest(x.ArtifactDigest))
+	}
+	return nil
+}
+
+func number(n *int64) string {
+	if n == nil {
+		return ""
+	}
+	return strconv.FormatInt(*n, 10)
+}
+
+func digest(d *report.Digest) string {
+	if d == nil {
+		return ""
+	}
+	return d.String()
+}
+
+func (env *Env) exportShow() *cli.Command {
+	return &cli.Command{
+		Name:        "show",
+		Usage:       "print an export's metadata",
+		ArgsUsage:   "ID",
+		Description: "   licensekit export show rptx_…\n\nExit codes: 0 done, 1 failed, 2 usage.",
+		Flags:       targetFlags(jsonFlag),
+		Action: func(c *cli.Context) error {
+			id, err := oneArgument(c, "the export's id")
+			if err != nil {
+				return err
+			}
+			return env.with(c, false, func(api *client.Client) error {
+				var export exporter.Export
+				if _, err := api.Call(c.Context, http.MethodGet, exportsPath+"/"+pathSegment(id), nil, nil, &export); err != nil {
+					return err
+				}
+				return env.showExport(c, export)
+			})
+		},
+	}
+}
+
+func (env *Env) showExport(c *cli.Context, x exporter.Export) error {
+	if c.Bool("json") {
+		return env.printJSON(x)
+	}
+	filters, err := report.CanonicalJSON(x.Filters)
+	if err != nil {
+		return err
+	}
+	t := env.table("ID", string(x.ID))
+	t.row("kind", string(x.Kind))
+	t.row("format", x.Format)
+	t.row("status", string(x.Status))
+	t.row("filters", string(filters))
+	t.row("created", report.FormatTime(int64(x.CreatedAt))+" by "+x.CreatedBy)
+	if x.Status == exporter.Ready {
+		t.row("frozen", report.FormatTime(int64(*x.FrozenAt))+" as of sequence "+number(x.AsOf))
+		t.row("rows", number(x.RowCount))
+		t.row("bytes", number(x.SizeBytes))
+		t.row("digest", digest(x.Digest))
+		t.row("artifact digest", digest(x.ArtifactDigest))
+		t.row("key", x.KeyID)
+	}
+	if x.Progress != nil {
+		t.row("rows so far", strconv.FormatInt(x.Progress.Rows, 10))
+	}
+	if x.Error != nil {
+		t.row("error", x.Error.Message+" ("+x.Error.Code+")")
+	}
+	return t.print()
+}
+
+func (env *Env) exportFetch(what, does string) *cli.Command {
+	return &cli.Command{
+		Name:        what,
+		Usage:       does,
+		ArgsUsage:   "ID",
+		Description: "   licensekit export " + what + " rptx_…\n\nA file that is there is not replaced.\n\nExit codes: 0 done, 1 failed, 2 usage.",
+		Flags:       targetFlags(outputFlag),
+		Action: func(c *cli.Context) error {
+			id, err := oneArgument(c, "the export's id")
+			if err != nil {
+				return err
+			}
+			return env.with(c, false, func(api *client.Client) error {
+				return env.fetch(c.Context, api, exportsPath+"/"+pathSegment(id)+"/"+what, c.String("output"))
+			})
+		},
+	}
+}
+
+// fetch downloads to a file, to stdout for "-", or to the name that the server
+// suggests.
+func (env *Env) fetch(ctx context.Context, api *client.Client, path, output string) error {
+	resp, err := api.Do(ctx, client.Request{Method: http.MethodGet, Path: path})
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	shown := env.progress("downloading", resp.ContentLength)
+	defer shown.finish()
+	body := io.TeeReader(resp.Body, shown)
+	if output == "-" {
+		_, err := io.Copy(env.Stdout, body)
+		return err
+	}
+	if output == "" {
+		if output = client.FileName(resp); output == "" {
+			return errors.New("the server suggests no file name; give one with -o")
+		}
+	}
+	n, err := saveFile(output, body, false)
+	if err != nil {
+		return err
+	}
+	shown.finish()
+	fmt.Fprintf(env.Stderr, "wrote %s, %d bytes\n", output, n)
+	return nil
+}

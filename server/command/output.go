@@ -1,0 +1,99 @@
+package command
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// printJSON prints a value on a line of its own.
+func (env *Env) printJSON(v any) error {
+	encoder := json.NewEncoder(env.Stdout)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(v)
+}
+
+// printLines prints a list as NDJSON.
+func printLines[T any](env *Env, values []T) error {
+	for _, v := range values {
+		if err := env.printJSON(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// table is aligned text for people.
+type table struct {
+	w *tabwriter.Writer
+}
+
+func (env *Env) table(head ...string) *table {
+	t := &table{tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)}
+	t.row(head...)
+	return t
+}
+
+func (t *table) row(cells ...string) {
+	for i, cell := range cells {
+		if cell == "" {
+			cells[i] = "-"
+		}
+	}
+	fmt.Fprintln(t.w, strings.Join(cells, "\t"))
+}
+
+func (t *table) print() error { return t.w.Flush() }
+
+func shortTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02 15:04Z")
+}
+
+// pathSegment makes an id safe to stand in a path.
+func pathSegment(id string) string { return url.PathEscape(id) }
+
+// quoteArg writes an argument so that a shell takes it as it is.
+func quoteArg(arg string) string {
+	if arg != "" && !strings.ContainsFunc(arg, func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,@+", r)
+	}) {
+		return arg
+	}
+	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+}
+
+// saveFile streams into a file that appears once it is whole. A file that is
+// there is not replaced unless it may be.
+func saveFile(path string, source io.Reader, replace bool) (int64, error) {
+	if _, err := os.Lstat(path); err == nil && !replace {
+		return 0, failed(fmt.Errorf("%s is there already", path), "name another file with -o, or remove this one")
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".licensekit-*")
+	if err != nil {
+		return 0, err
+	}
+	defer os.Remove(f.Name()) // gone already where all went well
+	n, err := io.Copy(f, source)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = os.Chmod(f.Name(), 0o644)
+	}
+	if err != nil {
+		return n, fmt.Errorf("write %s: %w", path, err)
+	}
+	return n, os.Rename(f.Name(), path)
+}

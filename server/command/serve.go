@@ -1,0 +1,101 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"licensekit/server"
+)
+
+func (env *Env) serve() *cli.Command {
+	return &cli.Command{
+		Name:  "serve",
+		Usage: "answer the API from a data directory",
+		Description: "Makes the data directory if it is not there, and serves until Ctrl-C.\n\n" +
+			"   licensekit serve\n" +
+			"   licensekit serve --data /var/lib/licensekit --listen 127.0.0.1:9000\n" +
+			"   licensekit serve --listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem\n\n" +
+			"Exit codes: 0 stopped, 1 failed, 2 usage.",
+		Flags: []cli.Flag{
+			dataFlag, keysFlag,
+			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:8080", Usage: "the `ADDRESS` to answer on", EnvVars: []string{"LICENSEKIT_LISTEN"}},
+			&cli.StringFlag{Name: "tls-cert", Usage: "the certificate's PEM `FILE`", EnvVars: []string{"LICENSEKIT_TLS_CERT"}},
+			&cli.StringFlag{Name: "tls-key", Usage: "the certificate's key `FILE`", EnvVars: []string{"LICENSEKIT_TLS_KEY"}},
+			&cli.IntFlag{Name: "workers", Value: runtime.NumCPU(), Usage: "exports made at a time", EnvVars: []string{"LICENSEKIT_WORKERS"}},
+			&cli.BoolFlag{Name: "log-json", Usage: "log as JSON", EnvVars: []string{"LICENSEKIT_LOG_JSON"}},
+		},
+		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			if c.Int("workers") < 1 {
+				return usage("--workers must be at least 1").hinted("leave it out for one per processor")
+			}
+			if (c.String("tls-cert") == "") != (c.String("tls-key") == "") {
+				return usage("--tls-cert and --tls-key go together").hinted("name both files, or neither")
+			}
+			return env.runServer(c)
+		},
+	}
+}
+
+func (env *Env) runServer(c *cli.Context) error {
+	log := env.logger(slog.LevelInfo, c.Bool("log-json"))
+	s, err := server.Open(server.Options{
+		Data: c.String("data"), Create: true, Keys: c.String("keys"), Version: env.Version,
+		Log: log, Now: time.Now, Workers: c.Int("workers"),
+	})
+	if err != nil {
+		return directoryHint(err, c.String("data"))
+	}
+	err = env.listenAndServe(c.Context, s, serveOptions{
+		data: c.String("data"), address: c.String("listen"), cert: c.String("tls-cert"), key: c.String("tls-key"),
+	}, func(url string) { env.greet(s, url, c.String("data")) })
+	return errors.Join(err, s.Close())
+}
+
+// serveOptions say where a server answers.
+type serveOptions struct {
+	data, address, cert, key string
+}
+
+// listenAndServe answers on the address and on the owner's socket until ctx
+// ends; up is told the URL once both listen.
+func (env *Env) listenAndServe(ctx context.Context, s *server.Server, o serveOptions, up func(url string)) error {
+	public, err := server.ListenTCP(o.address, o.cert, o.key)
+	if err != nil {
+		return failed(err, "another server may have the port; --listen takes another address")
+	}
+	owner, err := server.ListenOwner(o.data)
+	if err != nil {
+		public.Close()
+		return err
+	}
+	scheme := "http"
+	if o.cert != "" {
+		scheme = "https"
+	} else if !server.Loopback(public.Addr().String()) {
+		fmt.Fprintf(env.Stderr, "warning: %s is reached from other machines, and without --tls-cert tokens travel in the clear\n", o.address)
+	}
+	up(scheme + "://" + public.Addr().String())
+	return s.Serve(ctx, public, owner)
+}
+
+// greet says what whoever started the server needs next.
+func (env *Env) greet(s *server.Server, url, data string) {
+	fmt.Fprintf(env.Stderr, `licensekit %s
+  answers on      %s
+  data directory  %s
+  export key      %s
+  try             T=$(licensekit token issue --data %s --name me --scope report:export --scope report:write)
+                  curl -H "Authorization: Bearer $T" -d '{"report_kind":"usage-summary"}' \
+                    -H 'Content-Type: application/json' %s/api/v1/reports/exports
+  Ctrl-C stops it
+`, env.Version, url, data, s.Key().Public.ID(), quoteArg(data), url)
+}

@@ -1,0 +1,206 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"licensekit/exporter/evidence"
+)
+
+func (env *Env) verify() *cli.Command {
+	return &cli.Command{
+		Name:      "verify",
+		Usage:     "prove an export genuine, offline",
+		ArgsUsage: "BUNDLE|ARTIFACT|DIR…",
+		Description: "Takes bundles, artifacts with manifest.json and manifest.json.sig beside them, and\n" +
+			"directories of bundles. Needs no server, no data directory and no network. Pin the\n" +
+			"vendor's public key with --key: nothing in a bundle is ever trusted.\n\n" +
+			"   licensekit verify --key export.pub.pem rptx_….lkbundle.zip\n" +
+			"   licensekit verify --key export.pub.pem --json bundles/\n\n" +
+			"Exit codes: 0 VERIFIED, 1 could not check, 2 usage, 3 INVALID or FORK,\n" +
+			"4 UNANCHORED (no key is pinned). Of several files the worst counts.",
+		Flags: []cli.Flag{
+			&cli.StringSliceFlag{Name: "key", Usage: "a pinned public key, PEM `FILE`; repeat it for more", EnvVars: []string{"LICENSEKIT_KEY"}},
+			jsonFlag,
+		},
+		Action: func(c *cli.Context) error {
+			if !c.Args().Present() {
+				return usage("verify what?").hinted("licensekit verify --key export.pub.pem BUNDLE|ARTIFACT|DIR…")
+			}
+			trust, err := pinnedKeys(c.StringSlice("key"))
+			if err != nil {
+				return err
+			}
+			paths, err := bundlesIn(c.Args().Slice())
+			if err != nil {
+				return err
+			}
+			return env.verifyAll(c, paths, trust)
+		},
+	}
+}
+
+func pinnedKeys(files []string) (trust evidence.Trust, err error) {
+	for _, file := range files {
+		text, err := readSmall(file)
+		if err != nil {
+			return trust, failed(err, "--key takes a file with a public key in PEM, as GET /api/v1/system/public-keys shows it")
+		}
+		key, err := evidence.ParsePublicKey(evidence.ForExport, text)
+		if err != nil {
+			return trust, failed(fmt.Errorf("%s: %w", file, err), "--key takes a file with a public key in PEM, as GET /api/v1/system/public-keys shows it")
+		}
+		trust.Keys = append(trust.Keys, key)
+	}
+	return trust, nil
+}
+
+// maxSmall bounds keys, manifests and signatures, in bytes.
+const maxSmall = 1 << 20
+
+func readSmall(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxSmall+1))
+	if err == nil && len(text) > maxSmall {
+		err = fmt.Errorf("%s is too large: more than %d bytes", path, maxSmall)
+	}
+	return text, err
+}
+
+// bundleSuffix ends the name of a bundle.
+const bundleSuffix = ".lkbundle.zip"
+
+// bundlesIn replaces directories by the bundles in them.
+func bundlesIn(paths []string) (all []string, err error) {
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, err
+		}
+		if !info.IsDir() {
+			all = append(all, path)
+			continue
+		}
+		found, err := filepath.Glob(filepath.Join(escapeGlob(path), "*"+bundleSuffix))
+		if err != nil {
+			return nil, err
+		}
+		if len(found) == 0 {
+			return nil, failed(fmt.Errorf("%s holds no bundle", path), "bundles end in "+bundleSuffix)
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+func escapeGlob(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}
+
+func (env *Env) verifyAll(c *cli.Context, paths []string, trust evidence.Trust) error {
+	worst := 0
+	for _, path := range paths {
+		result, err := verifyFile(c.Context, path, trust)
+		if err != nil {
+			return err
+		}
+		if err := env.printResult(c, path, len(paths) > 1, result); err != nil {
+			return err
+		}
+		worst = worseExit(worst, verdictExit(result.Verdict))
+	}
+	if worst != 0 {
+		return quietExit(worst)
+	}
+	return nil
+}
+
+func (env *Env) printResult(c *cli.Context, path string, several bool, result *evidence.Result) error {
+	if c.Bool("json") {
+		return env.printJSON(struct {
+			File string `json:"file"`
+			*evidence.Result
+		}{path, result})
+	}
+	if several {
+		fmt.Fprintf(env.Stdout, "%s\n", path)
+	}
+	return result.WriteText(env.Stdout)
+}
+
+func verdictExit(v evidence.Verdict) int {
+	switch v {
+	case evidence.Verified:
+		return 0
+	case evidence.Unanchored:
+		return exitUnanchored
+	}
+	return exitInvalid
+}
+
+// worseExit puts INVALID before UNANCHORED before VERIFIED.
+func worseExit(a, b int) int {
+	if a == exitInvalid || b == exitInvalid {
+		return exitInvalid
+	}
+	return max(a, b)
+}
+
+// verifyFile checks a bundle, or an artifact with what lies beside it.
+func verifyFile(ctx context.Context, path string, trust evidence.Trust) (*evidence.Result, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	input := evidence.Input{Bundle: io.NewSectionReader(f, 0, info.Size())}
+	if !strings.HasSuffix(path, ".zip") {
+		if input, err = besides(path, input.Bundle); err != nil {
+			return nil, err
+		}
+	}
+	result, err := evidence.Verify(ctx, input, trust)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return result, nil
+}
+
+// besides gathers the manifest and the signature that lie beside an artifact:
+// manifest.json, or <artifact>.manifest.json where one directory has several.
+func besides(artifact string, content *io.SectionReader) (evidence.Input, error) {
+	input := evidence.Input{Artifact: content}
+	for _, base := range []string{artifact + "." + evidence.ManifestName, filepath.Join(filepath.Dir(artifact), evidence.ManifestName)} {
+		manifest, err := readSmall(base)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return input, err
+		}
+		input.Manifest = manifest
+		input.Signature, err = readSmall(base + ".sig")
+		return input, err
+	}
+	return input, failed(fmt.Errorf("%s: no %s lies beside it", artifact, evidence.ManifestName),
+		"verify the bundle, or put manifest.json and manifest.json.sig from it beside the artifact")
+}

@@ -1,0 +1,190 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"licensekit/exporter"
+	"licensekit/exporter/render"
+	"licensekit/exporter/report"
+)
+
+// How long a create waits for its export to be ready: by default, and at most
+// (RFC 7240, Prefer: wait).
+const (
+	defaultWait = 10 * time.Second
+	maxWait     = 60 * time.Second
+)
+
+// createExport freezes a report. 201 with a ready (or failed) export, 202 with
+// one that is still being made.
+func (s *Server) createExport(w http.ResponseWriter, r *request) error {
+	ask, err := exportRequest(w, r)
+	if err != nil {
+		return err
+	}
+	wait, err := waitOf(r)
+	if err != nil {
+		return err
+	}
+	export, made, err := s.exports.Create(r.Context(), ask)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), wait)
+	defer cancel()
+	if export, err = s.exports.Wait(ctx, export.ID); err != nil {
+		return err
+	}
+	if !made {
+		w.Header().Set("Idempotency-Replayed", "true")
+	}
+	w.Header().Set("Location", "/api/v1/reports/exports/"+string(export.ID))
+	status := http.StatusAccepted
+	if export.Status.Final() {
+		status = http.StatusCreated
+	}
+	return s.reply(w, r, status, export)
+}
+
+func exportRequest(w http.ResponseWriter, r *request) (exporter.Request, error) {
+	var body struct {
+		Kind    string          `json:"report_kind"`
+		Format  *string         `json:"format"`
+		Filters json.RawMessage `json:"filters"`
+	}
+	if err := decodeJSON(w, r, &body); err != nil {
+		return exporter.Request{}, err
+	}
+	ask := exporter.Request{CreatedBy: r.caller.id, IdempotencyKey: r.Header.Get("Idempotency-Key")}
+	if problem := report.CheckText(ask.IdempotencyKey, 255); problem != "" {
+		return ask, invalid("Idempotency-Key " + problem)
+	}
+	var err error
+	if ask.Kind, err = report.ParseKind(body.Kind); err != nil {
+		return ask, err
+	}
+	format := "json"
+	if body.Format != nil {
+		format = *body.Format
+	}
+	if ask.Format, err = render.Parse(format); err != nil {
+		return ask, err
+	}
+	if body.Filters == nil || string(body.Filters) == "null" {
+		body.Filters = json.RawMessage("{}")
+	}
+	ask.Filters, err = report.UnmarshalFilters(ask.Kind, body.Filters)
+	return ask, err
+}
+
+// waitOf reads `Prefer: wait=N`, in seconds.
+func waitOf(r *request) (time.Duration, error) {
+	for _, line := range r.Header.Values("Prefer") {
+		for preference := range strings.SplitSeq(line, ",") {
+			text, ok := strings.CutPrefix(strings.ToLower(strings.TrimSpace(preference)), "wait=")
+			if !ok {
+				continue
+			}
+			seconds, err := strconv.ParseUint(text, 10, 31)
+			if err != nil {
+				return 0, &problem{status: 400, code: "INVALID_HEADER", message: "the Prefer header is not valid", detail: "wait takes a whole number of seconds, not " + text}
+			}
+			return min(time.Duration(seconds)*time.Second, maxWait), nil
+		}
+	}
+	return defaultWait, nil
+}
+
+// getExport answers with an export's metadata.
+func (s *Server) getExport(w http.ResponseWriter, r *request) error {
+	export, err := s.exports.Get(r.Context(), exporter.ID(r.params.ByName("id")))
+	if err != nil {
+		return err
+	}
+	return s.reply(w, r, http.StatusOK, export)
+}
+
+// listExports answers with exports, newest first.
+func (s *Server) listExports(w http.ResponseWriter, r *request) error {
+	q, err := queryOf(r, "report_kind", "format", "status", "created_by", "cursor", "limit")
+	if err != nil {
+		return err
+	}
+	query := exporter.Query{CreatedBy: q.Get("created_by"), Status: exporter.Status(q.Get("status"))}
+	if kind := q.Get("report_kind"); kind != "" {
+		if query.Kind, err = report.ParseKind(kind); err != nil {
+			return invalidQuery(err.Error())
+		}
+	}
+	if format := q.Get("format"); format != "" {
+		known, err := render.Parse(format)
+		if err != nil {
+			return invalidQuery(err.Error())
+		}
+		query.Format = known.Name
+	}
+	if query.Status != "" && !slices.Contains(exporter.Statuses, query.Status) {
+		return invalidQuery(fmt.Sprintf("status %q must be one of %v", query.Status, exporter.Statuses))
+	}
+	if query.Before, query.Limit, err = pageOf(q); err != nil {
+		return err
+	}
+	page, next, err := s.exports.List(r.Context(), query)
+	if err != nil {
+		return err
+	}
+	return s.replyPage(w, r, page, next)
+}
+
+// queryOf parses the query string. Parameters that the route does not take,
+// empty ones and ones that stand twice are errors.
+func queryOf(r *request, names ...string) (url.Values, error) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, invalidQuery(err.Error())
+	}
+	for name, given := range values {
+		switch {
+		case !slices.Contains(names, name):
+			return nil, invalidQuery(fmt.Sprintf("unknown parameter %q; this route takes %s", name, strings.Join(names, ", ")))
+		case len(given) > 1:
+			return nil, invalidQuery("parameter " + name + " stands more than once")
+		case given[0] == "":
+			return nil, invalidQuery("parameter " + name + " is empty; leave it out instead")
+		}
+	}
+	return values, nil
+}
+
+// The limits of a list's page.
+const (
+	defaultLimit = 50
+	maxLimit     = 200
+)
+
+// pageOf reads cursor and limit. A cursor is a sequence: the page holds what
+// is below it.
+func pageOf(q url.Values) (cursor int64, limit int, err error) {
+	limit = defaultLimit
+	if text := q.Get("limit"); text != "" {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n < 1 {
+			return 0, 0, invalidQuery(fmt.Sprintf("limit %q must be a whole number from 1 to %d", text, maxLimit))
+		}
+		limit = int(min(n, maxLimit))
+	}
+	if text := q.Get("cursor"); text != "" {
+		if cursor, err = strconv.ParseInt(text, 10, 64); err != nil || cursor < 1 {
+			return 0, 0, invalidQuery(fmt.Sprintf("cursor %q is not a next_cursor that this list gave", text))
+		}
+	}
+	return cursor, limit, nil
+}

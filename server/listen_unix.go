@@ -1,0 +1,24 @@
+//go:build unix
+
+package server
+
+import (
+	"net"
+	"os"
+)
+
+// listenPrivately makes a unix socket that only its owner can open. The data
+// directory is its owner's alone (0700), so nobody can get between the two
+// calls.
+func listenPrivately(path string) (net.Listener, error) {
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	if err := os.Chmod(path, 0o600); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}

@@ -1,0 +1,148 @@
+// Package server speaks the LicenseKit reporting contract over HTTP: a table
+// of routes, each with the scope it takes, over an exporter, a ledger and a
+// store of tokens.
+//
+// # Promises
+//
+//   - Every response is in the contract's envelope, those of the router and of
+//     a crashed handler included; downloads are the one exception.
+//   - A route without a scope is public by name in the table; all others want
+//     a bearer token that is allowed it.
+//   - A request that comes over the data directory's unix socket, or from
+//     within the process, is its owner's and may do everything; all others are
+//     judged by their token. Both go through the same handler.
+//   - Internals of an error go to the log, never into a response. No token is
+//     ever logged.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/julienschmidt/httprouter"
+
+	"licensekit/auth"
+	"licensekit/exporter"
+	"licensekit/exporter/evidence"
+	"licensekit/exporter/ledger"
+)
+
+// Options sets up a server.
+type Options struct {
+	Data    string // the data directory
+	Create  bool   // make it if it is not there
+	Keys    string // where the signing keys are; "" for keys/ in the data directory
+	Version string // of the program
+	Log     *slog.Logger
+	Now     func() time.Time
+	Workers int // exports made at a time
+}
+
+// Server is an opened data directory with its API.
+type Server struct {
+	dir     *exporter.Directory
+	ledger  *ledger.Ledger
+	tokens  *auth.Store
+	exports *exporter.Exporter
+	key     *evidence.SigningKey
+	opts    Options
+	metrics *metrics
+	router  *httprouter.Router
+}
+
+// Open opens the data directory and starts the exporter. Errors are those of
+// [exporter.OpenDirectory].
+func Open(opts Options) (*Server, error) {
+	dir, err := exporter.OpenDirectory(opts.Data, opts.Create)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{dir: dir, opts: opts}
+	if err := s.open(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Server) open() (err error) {
+	keys := s.opts.Keys
+	if keys == "" {
+		keys = s.dir.Keys()
+	}
+	if s.key, err = evidence.LoadOrCreate(keys, evidence.ForExport, s.opts.Now()); err != nil {
+		return err
+	}
+	if s.ledger, err = ledger.Open(s.dir.DB, ledger.Options{Now: s.opts.Now, Tmp: s.dir.Tmp()}); err != nil {
+		return err
+	}
+	if s.tokens, err = auth.Open(s.dir.DB, s.opts.Now); err != nil {
+		return err
+	}
+	s.exports, err = exporter.Open(s.dir, s.ledger, s.key, exporter.Options{
+		Now: s.opts.Now, Log: s.opts.Log, Workers: s.opts.Workers, Version: s.opts.Version,
+	})
+	if err != nil {
+		return err
+	}
+	s.metrics = newMetrics(s)
+	s.router = s.newRouter()
+	return nil
+}
+
+// Close stops the exporter and lets go of the data directory.
+func (s *Server) Close() error {
+	var errs []error
+	if s.exports != nil {
+		errs = append(errs, s.exports.Close())
+	}
+	if s.tokens != nil {
+		errs = append(errs, s.tokens.Close())
+	}
+	return errors.Join(append(errs, s.dir.Close())...)
+}
+
+// Key is the key that signs exports.
+func (s *Server) Key() *evidence.SigningKey { return s.key }
+
+// SocketPath is where the server of a data directory listens for the
+// directory's owner.
+func SocketPath(data string) string { return filepath.Join(data, "serve.sock") }
+
+// ServeHTTP answers a request: request id, log, metrics and panics are seen to
+// here, the rest by the route.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := s.opts.Now()
+	id := newRequestID()
+	r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id))
+	w.Header().Set("X-Request-Id", id)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	out := &response{ResponseWriter: w}
+	defer func() {
+		if crash := recover(); crash != nil {
+			s.crashed(out, r, crash)
+		}
+		s.metrics.observe(r.Method, out.status, s.opts.Now().Sub(began))
+		s.opts.Log.Info("request", "request_id", id, "method", r.Method, "path", r.URL.Path,
+			"status", out.status, "bytes", out.bytes, "duration", s.opts.Now().Sub(began), "key_id", out.keyID)
+	}()
+	s.router.ServeHTTP(out, r)
+}
+
+// crashed answers for a handler that panicked. http.ErrAbortHandler is how a
+// handler cuts off a response that went wrong half way.
+func (s *Server) crashed(w *response, r *http.Request, crash any) {
+	if crash == http.ErrAbortHandler {
+		panic(crash)
+	}
+	s.opts.Log.Error("handler crashed", "request_id", requestID(r), "panic", fmt.Sprint(crash))
+	if w.status != 0 {
+		panic(http.ErrAbortHandler)
+	}
+	s.fail(w, r, fmt.Errorf("handler crashed: %v", crash))
+}
