@@ -4,28 +4,34 @@ import (
 	"archive/zip"
 	"bytes"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// Every flipped byte is refused, with and without a pinned key, and the step
-// that fails is the one that is about the byte.
+// Every flipped byte is refused, also where only the signature by a pinned key
+// would tell, and the step that fails is the one that is about the byte.
 func TestEveryFlippedByte(t *testing.T) {
 	key := testKey(t, ForExport, "a")
 	f := freeze(t, key, "rptx_1", "csv", 2)
 	data := f.bundle(t)
 	spans := contentSpans(t, data)
+	// Thousands of verifications, each with its few buffers: collect rarely.
+	defer debug.SetGCPercent(debug.SetGCPercent(1000))
 	for i := range data {
 		flipped := bytes.Clone(data)
 		flipped[i] ^= 1 << (i % 8)
-		pinned, open := verifyBundle(t, flipped, pin(key)), verifyBundle(t, flipped, Trust{})
-		if open.Verdict != Invalid || open.Manifest != nil {
-			t.Fatalf("byte %d, no key: got %s, want INVALID", i, open.Verdict)
-		}
 		want, file := stepsAbout(spans, i)
-		if got := pinned.Failed(); pinned.Verdict != Invalid || !slices.Contains(want, got.Number) {
-			t.Fatalf("byte %d (%s): got %s, %+v; want INVALID for a step of %v", i, file, pinned.Verdict, got, want)
+		result := verifyBundle(t, flipped, pin(key))
+		if got := result.Failed(); result.Verdict != Invalid || result.Manifest != nil || !slices.Contains(want, got.Number) {
+			t.Fatalf("byte %d (%s): got %s, %+v; want INVALID for a step of %v", i, file, result.Verdict, got, want)
+		}
+		if !slices.Contains(want, 3) {
+			continue // no step that runs here knows of keys
+		}
+		if result := verifyBundle(t, flipped, Trust{}); result.Verdict != Invalid {
+			t.Fatalf("byte %d (%s), no key: got %s, want INVALID", i, file, result.Verdict)
 		}
 	}
 }
@@ -166,7 +172,7 @@ func TestDeflatedBomb(t *testing.T) {
 	for _, p := range f.parts(t) {
 		w, err := z.Create(p.name)
 		if err == nil && p.name == ManifestName {
-			_, err = w.Write(make([]byte, 16<<20))
+			_, err = w.Write(make([]byte, 4<<20))
 		}
 		if err != nil {
 			t.Fatal(err)

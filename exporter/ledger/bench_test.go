@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,19 +18,30 @@ var benchRows = flag.Int("rows", 1_000_000, "activities that the benchmarks work
 
 const benchBatch = 100_000
 
-// fill appends the benchmark's rows and gives the time that Append took.
-func fill(b *testing.B, l *Ledger) (took time.Duration) {
+// fill appends the benchmark's rows and gives the time that Append took, of
+// which the processors were busy for cpu.
+func fill(b *testing.B, l *Ledger) (took, cpu time.Duration) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for from := 0; from < *benchRows; from += benchBatch {
 		rows := facts(random, from, min(benchBatch, *benchRows-from))
-		start := time.Now()
+		start, busy := time.Now(), processor()
 		outcomes, err := l.Append(context.Background(), rows)
-		took += time.Since(start)
+		took, cpu = took+time.Since(start), cpu+processor()-busy
 		if err != nil || count(outcomes)[Accepted] != len(rows) {
 			b.Fatal(count(outcomes), err)
 		}
 	}
-	return took
+	return took, cpu
+}
+
+// processor is the processor time that this process has used: what a busy
+// machine disturbs least.
+func processor() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func perSecond(b *testing.B, rows int, took time.Duration) {
@@ -57,12 +69,13 @@ func heapPeak() (stop func() (mib float64)) {
 }
 
 func BenchmarkAppendBulk(b *testing.B) {
-	var took time.Duration
+	var took, cpu time.Duration
 	for b.Loop() {
-		l := newLedger(b)
-		took += fill(b, l)
+		t, c := fill(b, newLedger(b))
+		took, cpu = took+t, cpu+c
 	}
 	perSecond(b, *benchRows*b.N, took)
+	b.ReportMetric(float64(cpu)/float64(*benchRows*b.N), "cpu-ns/row")
 }
 
 func BenchmarkOnFilledLedger(b *testing.B) {
@@ -70,7 +83,7 @@ func BenchmarkOnFilledLedger(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Logf("filled at %.0f rows/s", float64(*benchRows)/fill(b, l).Seconds())
+	fill(b, l)
 	b.Run("append one", func(b *testing.B) {
 		random := rand.New(rand.NewPCG(3, 4))
 		for b.Loop() {
@@ -103,11 +116,12 @@ func BenchmarkOnFilledLedger(b *testing.B) {
 	})
 	scan := func(name string, s report.Scan) {
 		b.Run(name, func(b *testing.B) {
-			peak, rows := heapPeak(), 0
+			peak, rows, busy := heapPeak(), 0, processor()
 			for b.Loop() {
 				rows += readThrough(b, l, s)
 			}
 			b.ReportMetric(peak(), "MiB-peak")
+			b.ReportMetric(float64(processor()-busy)/float64(rows), "cpu-ns/row")
 			perSecond(b, rows, b.Elapsed())
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"hash/maphash"
+	"sync"
 
 	"licensekit/exporter/report"
 )
@@ -76,11 +77,13 @@ func storedRows(list []report.Activity) []row {
 	return rows
 }
 
+// encoders keeps encoders for later use.
+var encoders = sync.Pool{New: func() any { return newEncoder() }}
+
 // encoder makes blocks. One is used by one goroutine at a time.
 type encoder struct {
 	dictionary dictionary
 	ints       []int64
-	texts      []string
 	buffer     []byte
 }
 
@@ -99,14 +102,14 @@ func (e *encoder) encode(first int64, rows []row) []byte {
 			e.gatherInts(rows, column)
 			e.buffer = appendInts(e.buffer, e.ints)
 		} else {
-			e.gatherTexts(rows, report.Field(column-numInts))
-			e.buffer = e.dictionary.appendTexts(e.buffer, e.texts)
+			e.buffer = e.dictionary.appendTexts(e.buffer, rows, report.Field(column-numInts))
 		}
 		slot := e.buffer[directory+8*column:]
 		binary.LittleEndian.PutUint32(slot, uint32(len(e.buffer)-blockHeader))
 		binary.LittleEndian.PutUint32(slot[4:], checksum(e.buffer[start:]))
 	}
 	e.putHeader(first, rows)
+	clear(e.dictionary.entries) // the rows' texts are not ours to keep
 	return append(make([]byte, 0, len(e.buffer)), e.buffer...)
 }
 
@@ -114,13 +117,6 @@ func (e *encoder) gatherInts(rows []row, column int) {
 	e.ints = e.ints[:0]
 	for i := range rows {
 		e.ints = append(e.ints, rows[i].integer(column))
-	}
-}
-
-func (e *encoder) gatherTexts(rows []row, field report.Field) {
-	e.texts = e.texts[:0]
-	for i := range rows {
-		e.texts = append(e.texts, rows[i].Text[field])
 	}
 }
 

@@ -98,6 +98,24 @@ func resum(data []byte) {
 	binary.LittleEndian.PutUint32(data, checksum(data[4:blockHeader]))
 }
 
+func TestGarbageBehindRightChecksums(t *testing.T) {
+	random, refused := rand.New(rand.NewPCG(8, 8)), 0
+	good := newEncoder().encode(1, storedRows(facts(random, 0, 30)))
+	for range 20_000 {
+		bad := bytes.Clone(good)
+		for range 1 + random.IntN(3) {
+			bad[8+random.IntN(len(bad)-8)] = byte(random.Uint32())
+		}
+		resum(bad)
+		if _, err := decodeAll(bad); err != nil {
+			refused++
+		}
+	}
+	if refused == 0 {
+		t.Error("nothing was refused")
+	}
+}
+
 func FuzzBlock(f *testing.F) {
 	w := &world{Rand: rand.New(rand.NewPCG(2, 2))}
 	for _, n := range []int{1, 3, 40} {
@@ -118,7 +136,7 @@ func FuzzBlock(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all, err := readAll(b, report.AllFields)
+		all, err := readAll(b, report.AllFields, &constants{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"math"
+
+	"licensekit/exporter/report"
 )
 
 // tableSize keeps the table that finds entries at most half full: a block has
@@ -22,47 +24,59 @@ type dictionary struct {
 	entries []string
 	codes   []uint16
 	size    int // bytes of the entries
+
+	// Of all texts of the column:
+	total int  // bytes
+	equal bool // they have the same length
 }
 
-// appendTexts encodes a column in its shortest form.
-func (d *dictionary) appendTexts(dst []byte, values []string) []byte {
-	size, equal := 0, true
-	for _, v := range values {
-		size += len(v)
-		equal = equal && len(v) == len(values[0])
+// appendTexts encodes a text column of some rows in its shortest form. It reads
+// the texts where they are: gathering them first would cost more than reading
+// the few columns twice that are not coded.
+func (d *dictionary) appendTexts(dst []byte, rows []row, field report.Field) []byte {
+	repeats := d.gather(rows, field)
+	direct := 4*(len(rows)+1) + d.total
+	if d.equal {
+		direct = 4 + d.total
 	}
-	direct := 4*(len(values)+1) + size
-	if equal {
-		direct = 4 + size
-	}
-	repeats := d.gather(values)
+	first := rows[0].Text[field]
 	switch {
 	case repeats && len(d.entries) == 1:
-		return append(append(dst, textConstant), values[0]...)
-	case repeats && d.cost(len(values)) < direct:
+		return append(append(dst, textConstant), first...)
+	case repeats && d.cost(len(rows)) < direct:
 		return d.appendCoded(dst)
-	case equal:
-		dst = binary.LittleEndian.AppendUint32(append(dst, textFixed), uint32(len(values[0])))
-		return appendAll(dst, values)
+	case d.equal:
+		dst = binary.LittleEndian.AppendUint32(append(dst, textFixed), uint32(len(first)))
+	default:
+		dst = appendOffsets(append(dst, textPlain), len(rows), func(i int) int { return len(rows[i].Text[field]) })
 	}
-	return appendAll(appendOffsets(append(dst, textPlain), values), values)
+	for i := range rows {
+		dst = append(dst, rows[i].Text[field]...)
+	}
+	return dst
 }
 
-// gather assigns the codes; false says that the texts hardly repeat.
-func (d *dictionary) gather(values []string) bool {
+// gather measures the texts and assigns their codes; false says that they
+// hardly repeat, and then there are no codes.
+func (d *dictionary) gather(rows []row, field report.Field) bool {
 	clear(d.table[:])
 	d.entries, d.codes, d.size = d.entries[:0], d.codes[:0], 0
-	var last uint16
-	for i, v := range values {
-		if i == 0 || v != d.entries[last] {
-			last = d.code(v)
+	d.total, d.equal = 0, true
+	first, repeats, last := rows[0].Text[field], true, uint16(0)
+	for i := range rows {
+		text := rows[i].Text[field]
+		d.total += len(text)
+		d.equal = d.equal && len(text) == len(first)
+		if !repeats {
+			continue
+		}
+		if i == 0 || text != d.entries[last] {
+			last = d.code(text)
 		}
 		d.codes = append(d.codes, last)
-		if i == probe && len(d.entries) > probe/8*7 {
-			return false
-		}
+		repeats = i != probe || len(d.entries) <= probe/8*7
 	}
-	return true
+	return repeats
 }
 
 // code finds a text in the table or adds it. The table holds codes + 1.
@@ -96,7 +110,10 @@ func (d *dictionary) cost(rows int) int {
 func (d *dictionary) appendCoded(dst []byte) []byte {
 	form := d.form()
 	dst = binary.LittleEndian.AppendUint32(append(dst, form), uint32(len(d.entries)))
-	dst = appendAll(appendOffsets(dst, d.entries), d.entries)
+	dst = appendOffsets(dst, len(d.entries), func(i int) int { return len(d.entries[i]) })
+	for _, entry := range d.entries {
+		dst = append(dst, entry...)
+	}
 	for _, code := range d.codes {
 		if dst = append(dst, byte(code)); form == textCoded2 {
 			dst = append(dst, byte(code>>8))
@@ -105,18 +122,12 @@ func (d *dictionary) appendCoded(dst []byte) []byte {
 	return dst
 }
 
-func appendOffsets(dst []byte, values []string) []byte {
-	offset := uint32(0)
-	for _, v := range values {
-		dst = binary.LittleEndian.AppendUint32(dst, offset)
-		offset += uint32(len(v))
+// appendOffsets writes where texts of the given lengths begin, and the end.
+func appendOffsets(dst []byte, count int, length func(i int) int) []byte {
+	offset := 0
+	for i := range count {
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(offset))
+		offset += length(i)
 	}
-	return binary.LittleEndian.AppendUint32(dst, offset)
-}
-
-func appendAll(dst []byte, values []string) []byte {
-	for _, v := range values {
-		dst = append(dst, v...)
-	}
-	return dst
+	return binary.LittleEndian.AppendUint32(dst, uint32(offset))
 }

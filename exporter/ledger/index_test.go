@@ -96,7 +96,7 @@ func TestIndexFindsWhatItHolds(t *testing.T) {
 func TestRunsAreMergedAndNothingIsLost(t *testing.T) {
 	random, l := rand.New(rand.NewPCG(4, 2)), newLedger(t)
 	most, merging, sequence := 0, 0, uint64(0)
-	for range 80 {
+	for range 60 {
 		added := make([]entry, directRun)
 		for i := range added {
 			sequence++

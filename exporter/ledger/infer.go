@@ -11,7 +11,7 @@ import (
 type links struct{ product, customer, order, subscription string }
 
 // or takes what is missing from further links.
-func (l links) or(further links) links {
+func (l links) or(further *links) links {
 	return links{
 		product:      either(l.product, further.product),
 		customer:     either(l.customer, further.customer),
@@ -30,8 +30,11 @@ func either(a, b string) string {
 // linkCache remembers the links of records between batches. Whatever changes
 // records clears it. A record that doesn't exist has no links.
 type linkCache struct {
-	licenses, orders, subscriptions map[string]links
+	licenses, orders, subscriptions map[string]*links
 }
+
+// noLinks is what a record has that doesn't exist.
+var noLinks = &links{}
 
 // cacheLimit bounds the cache; some 200 bytes an entry.
 const cacheLimit = 1 << 16
@@ -43,14 +46,14 @@ func newLinkCache() *linkCache {
 }
 
 func (c *linkCache) clear() {
-	c.licenses, c.orders, c.subscriptions = map[string]links{}, map[string]links{}, map[string]links{}
+	c.licenses, c.orders, c.subscriptions = map[string]*links{}, map[string]*links{}, map[string]*links{}
 }
 
 func (c *linkCache) full() bool {
 	return len(c.licenses)+len(c.orders)+len(c.subscriptions) > cacheLimit
 }
 
-func (c *linkCache) of(object report.Object) map[string]links {
+func (c *linkCache) of(object report.Object) map[string]*links {
 	switch object {
 	case report.Licenses:
 		return c.licenses
@@ -61,27 +64,31 @@ func (c *linkCache) of(object report.Object) map[string]links {
 }
 
 // linksOf gives the links of a record as they are now.
-func (s *session) linksOf(object report.Object, id string) (links, error) {
+func (s *session) linksOf(object report.Object, id string) (*links, error) {
 	if id == "" {
-		return links{}, nil
+		return noLinks, nil
 	}
-	if known, ok := s.links.of(object)[id]; ok {
+	cache := s.links.of(object)
+	if known := cache[id]; known != nil {
 		return known, nil
 	}
 	record, err := s.record(object, id)
 	if err != nil {
-		return links{}, err
+		return nil, err
 	}
-	l, err := s.follow(record)
-	if err == nil {
-		s.links.of(object)[strings.Clone(id)] = l
+	found := noLinks
+	if record.ID() != "" {
+		if found, err = s.follow(record); err != nil {
+			return nil, err
+		}
 	}
-	return l, err
+	cache[strings.Clone(id)] = found
+	return found, nil
 }
 
 // follow completes a record's own links: first from its order, then from its
 // subscription.
-func (s *session) follow(record report.Record) (links, error) {
+func (s *session) follow(record report.Record) (*links, error) {
 	l := links{
 		product:      record.Text("product_id"),
 		customer:     record.Text("customer_id"),
@@ -90,11 +97,15 @@ func (s *session) follow(record report.Record) (links, error) {
 	}
 	order, err := s.linksOf(report.Orders, l.order)
 	if err != nil {
-		return links{}, err
+		return nil, err
 	}
 	l = l.or(order)
 	subscription, err := s.linksOf(report.Subscriptions, l.subscription)
-	return l.or(subscription), err
+	if err != nil {
+		return nil, err
+	}
+	l = l.or(subscription)
+	return &l, nil
 }
 
 // linkFields are the fields by which an activity names a record with links, in
@@ -109,8 +120,9 @@ var linkFields = [...]struct {
 }
 
 // named are the links of the records that an activity names, as linkFields
-// lists them. Those of records that these link to are already among them.
-type named [len(linkFields)]links
+// lists them; nil where it names none. The links of records that these link to
+// are already among them.
+type named [len(linkFields)]*links
 
 // complete gives the four ids of an activity as they are to be stored.
 func (n *named) complete(a *report.Activity) links {
@@ -120,8 +132,10 @@ func (n *named) complete(a *report.Activity) links {
 		order:        a.Text[report.FieldOrder],
 		subscription: a.Text[report.FieldSubscription],
 	}
-	for i := range n {
-		l = l.or(n[i])
+	for _, further := range n {
+		if further != nil && further != noLinks {
+			l = l.or(further)
+		}
 	}
 	return l
 }
@@ -129,8 +143,8 @@ func (n *named) complete(a *report.Activity) links {
 // contradicts finds the field of a record that has another product; FieldID,
 // the zero value, says that there is none.
 func (n *named) contradicts(product string) report.Field {
-	for i := range n {
-		if n[i].product != "" && n[i].product != product {
+	for i, further := range n {
+		if further != nil && further.product != "" && further.product != product {
 			return linkFields[i].field
 		}
 	}

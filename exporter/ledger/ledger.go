@@ -28,6 +28,7 @@ type Ledger struct {
 	now  func() time.Time
 	tmp  string
 	hash func(id string) uint64
+	part int // activities that a reading by time puts in order at once
 
 	writer sync.Mutex
 	links  *linkCache // guarded by writer
@@ -46,7 +47,7 @@ func Open(db *bbolt.DB, options Options) (*Ledger, error) {
 // open creates the ledger with the given seed if there is none. hasher turns
 // the seed into the hash of ids.
 func open(db *bbolt.DB, options Options, seed uint64, hasher func(uint64) func(string) uint64) (*Ledger, error) {
-	l := &Ledger{db: db, now: options.Now, tmp: options.Tmp, links: newLinkCache()}
+	l := &Ledger{db: db, now: options.Now, tmp: options.Tmp, part: partRows, links: newLinkCache()}
 	if l.now == nil {
 		l.now = time.Now
 	}

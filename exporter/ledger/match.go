@@ -124,25 +124,40 @@ func (m *matcher) rows(b *block) ([]uint32, error) {
 	return rows, nil
 }
 
+// constants remembers, per column, the slice that a constant column was last
+// decoded to: many blocks in a row share it, as batches are never changed.
+type constants [numInts][]int64
+
+// all decodes a column.
+func (k *constants) all(column int, c *ints) []int64 {
+	if c.width > 0 {
+		return c.all()
+	}
+	if known := k[column]; len(known) < c.rows || known[0] != c.base {
+		k[column] = c.all()
+	}
+	return k[column][:c.rows:c.rows]
+}
+
 // read gives the wanted rows of a block, nil if there are none.
-func (m *matcher) read(b *block, fields report.FieldSet) (*report.Facts, error) {
+func (m *matcher) read(b *block, fields report.FieldSet, k *constants) (*report.Facts, error) {
 	rows, whole, err := m.selected(b)
 	if err != nil || !whole && len(rows) == 0 {
 		return nil, err
 	}
 	if whole {
-		return readAll(b, fields)
+		return readAll(b, fields, k)
 	}
 	return pick(b, rows, fields)
 }
 
 // readAll gives all rows of a block.
-func readAll(b *block, fields report.FieldSet) (*report.Facts, error) {
+func readAll(b *block, fields report.FieldSet, k *constants) (*report.Facts, error) {
 	facts := &report.Facts{Sequence: make([]int64, b.rows)}
 	for i := range facts.Sequence {
 		facts.Sequence[i] = b.first + int64(i)
 	}
-	return facts, readColumns(b, fields, facts, (*ints).all, (*texts).all)
+	return facts, readColumns(b, fields, facts, k.all, (*texts).all)
 }
 
 // pick gives some rows of a block, in the order of the list.
@@ -152,18 +167,18 @@ func pick(b *block, rows []uint32, fields report.FieldSet) (*report.Facts, error
 		facts.Sequence[i] = b.first + int64(row)
 	}
 	return facts, readColumns(b, fields, facts,
-		func(c *ints) []int64 { return c.pick(rows) },
+		func(_ int, c *ints) []int64 { return c.pick(rows) },
 		func(c *texts) report.Coded { return c.pick(rows) })
 }
 
 // readColumns fills in the integer columns and the text fields asked for.
-func readColumns(b *block, fields report.FieldSet, facts *report.Facts, numbers func(*ints) []int64, text func(*texts) report.Coded) error {
+func readColumns(b *block, fields report.FieldSet, facts *report.Facts, numbers func(int, *ints) []int64, text func(*texts) report.Coded) error {
 	for column, dst := range integerColumns(facts) {
 		c, err := b.integers(column)
 		if err != nil {
 			return err
 		}
-		*dst = numbers(c)
+		*dst = numbers(column, c)
 	}
 	for field := range facts.Text {
 		if !fields.Has(report.Field(field)) {

@@ -145,7 +145,7 @@ func matches(m report.Match, a report.Activity) bool {
 
 // scan gives what Activities should, as single rows.
 func (m *model) scan(s report.Scan) []report.Activity {
-	var out []report.Activity
+	out := make([]report.Activity, 0, len(m.rows))
 	for _, a := range m.rows {
 		if !matches(s.Match, a) {
 			continue
@@ -181,7 +181,7 @@ func collect(t *testing.T, s report.Source, scan report.Scan) []report.Activity 
 		}
 		batches = append(batches, facts)
 	}
-	var out []report.Activity
+	out := make([]report.Activity, 0, s.Sequence())
 	for _, facts := range batches {
 		for i := range facts.Len() {
 			out = append(out, rowOf(facts, i, scan.Fields))

@@ -8,7 +8,7 @@ import (
 )
 
 // Activities by (occurred_at, sequence), in flat memory: the span of time is
-// cut into parts of at most partRows activities, which are put in order one
+// cut into parts of at most partRows activities (16 MiB of keys), which are put in order one
 // after the other. A histogram over the times finds the cuts; what is too full
 // for a part is cut again, down to single milliseconds, and a millisecond that
 // is still too full needs no sorting: it is streamed by sequence.
@@ -34,6 +34,7 @@ type timeline struct {
 	snapshot *Snapshot
 	match    matcher
 	fields   report.FieldSet
+	limit    int // activities in a part
 	sources  []source
 	cache    map[uint32]*block // by source
 	keys     []entry           // of the part at hand: time since its start, source and row
@@ -46,7 +47,7 @@ const cacheBlocks = 2048
 
 func (s *Snapshot) byTime(m matcher, fields report.FieldSet) iter.Seq2[*report.Facts, error] {
 	return func(yield func(*report.Facts, error) bool) {
-		t := &timeline{snapshot: s, match: m, fields: fields, cache: map[uint32]*block{}, yield: yield}
+		t := &timeline{snapshot: s, match: m, fields: fields, limit: s.ledger.part, cache: map[uint32]*block{}, yield: yield}
 		whole, err := t.find()
 		if err == nil && len(t.sources) > 0 {
 			_, err = t.read(whole)
@@ -165,7 +166,7 @@ func (t *timeline) read(within span) (more bool, err error) {
 		switch {
 		case sum == 0:
 			continue
-		case sum <= partRows:
+		case sum <= t.limit:
 			more, err = t.sorted(part, sum)
 		case part.low == part.high:
 			more, err = t.streamed(part)
@@ -187,7 +188,7 @@ func bucketWidth(s span) uint64 { return uint64(s.high-s.low)/buckets + 1 }
 // doesn't is a part of its own.
 func (t *timeline) part(within span, width uint64, counts []int, from int) (part span, sum, next int) {
 	next = from
-	for next < buckets && (next == from || sum+counts[next] <= partRows) {
+	for next < buckets && (next == from || sum+counts[next] <= t.limit) {
 		sum += counts[next]
 		next++
 	}

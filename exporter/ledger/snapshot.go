@@ -194,6 +194,7 @@ func (s *Snapshot) blocksDown(below int64) iter.Seq2[*block, error] {
 
 func (s *Snapshot) bySequence(m matcher, fields report.FieldSet) iter.Seq2[*report.Facts, error] {
 	return func(yield func(*report.Facts, error) bool) {
+		var shared constants
 		for b, err := range s.blocks {
 			if err != nil {
 				yield(nil, err)
@@ -202,7 +203,7 @@ func (s *Snapshot) bySequence(m matcher, fields report.FieldSet) iter.Seq2[*repo
 			if m.Below > 0 && b.first >= m.Below {
 				return
 			}
-			facts, err := m.read(b, fields)
+			facts, err := m.read(b, fields, &shared)
 			if err != nil {
 				err = s.damagedBlock(b, err)
 			}

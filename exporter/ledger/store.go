@@ -77,7 +77,8 @@ func encodeAll(ctx context.Context, first int64, count int, at rowFunc) ([]seale
 	group, ctx := errgroup.WithContext(ctx)
 	for range min(runtime.GOMAXPROCS(0), len(blocks)) {
 		group.Go(func() error {
-			encoder, rows := newEncoder(), make([]row, 0, BlockRows)
+			encoder, rows := encoders.Get().(*encoder), make([]row, 0, BlockRows)
+			defer encoders.Put(encoder)
 			for n := int(next.Add(1)) - 1; n < len(blocks); n = int(next.Add(1)) - 1 {
 				if err := ctx.Err(); err != nil {
 					return err

@@ -91,7 +91,7 @@ func TestCSVGuard(t *testing.T) {
 // By a schema of two sections, whatever the kinds of this build have.
 func TestCSVSectionsRoundTrip(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
-	for range 2_000 {
+	for range 1_000 {
 		sections := randomSections(random, twoSections())
 		want, _ := tables(&report.Document{Sections: sections})
 		file := encodeSections(t, sections)

@@ -36,7 +36,7 @@ func TestDecodeUndoesEncode(t *testing.T) {
 		format := mustParse(t, name)
 		for _, request := range requests {
 			filters := filtersOf(t, request.kind, request.filters)
-			for range 200 {
+			for range 60 {
 				d := &report.Document{Kind: request.kind, Filters: filters}
 				d.Sections = randomSections(random, report.Sections(request.kind, filters))
 				checkRoundTrip(t, format, d)
@@ -135,7 +135,7 @@ func ledger(t testing.TB, rows [][]any) *report.Document {
 func TestEncodersShareBatches(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	columns := report.Sections(report.UsageLedger, report.Filters{})[0].Columns
-	rows := make([][]any, 5_000)
+	rows := make([][]any, 3_000)
 	for i := range rows {
 		rows[i] = randomRow(random, columns)
 	}

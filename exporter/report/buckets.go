@@ -74,6 +74,9 @@ func firstInstant(year int, month time.Month, day int, zone *time.Location) int6
 		_, offset := t.Zone()
 		first := max(t.UnixMilli(), midnight-int64(offset)*1000)
 		_, change := t.ZoneBounds()
+		if !change.IsZero() && !change.After(t) {
+			change = t.Add(time.Hour) // ZoneBounds ends leap years to come a day early
+		}
 		if change.IsZero() || first < change.UnixMilli() {
 			return first
 		}

@@ -14,15 +14,19 @@ const forkDepth = 4
 // first error, of a reader or of the document's rows, ends them all and is
 // returned once all have ended.
 func Fork(ctx context.Context, d *Document, readers ...func(*Document) error) error {
-	group, ctx := errgroup.WithContext(ctx)
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
+	var group errgroup.Group
 	branches := make([]branch, len(readers))
 	for i, read := range readers {
 		branches[i] = make(branch, forkDepth)
 		group.Go(func() error {
 			defer branches[i].drain()
-			return read(branches[i].document(ctx, d))
+			err := read(branches[i].document(ctx, d))
+			if err != nil {
+				fail(err) // before draining, which would wait for all rows
+			}
+			return err
 		})
 	}
 	group.Go(func() error {

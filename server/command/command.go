@@ -84,6 +84,7 @@ func (env *Env) app() *cli.App {
 			env.importing(),
 			env.export(),
 			env.verify(),
+			env.key(),
 			env.version(),
 		},
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -36,15 +37,34 @@ func (env *Env) demo() *cli.Command {
 		Flags: []cli.Flag{
 			dataFlag,
 			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:8080", Usage: "the `ADDRESS` to answer on; another port if it is taken", EnvVars: []string{"LICENSEKIT_LISTEN"}},
+			&cli.Int64Flag{Name: "activities", Usage: "load `N` generated activities too: realistic, and the same ones every time", EnvVars: []string{"LICENSEKIT_ACTIVITIES"}},
+			&cli.BoolFlag{Name: "ordered-ids", Usage: "generated event ids sort by time, instead of random UUIDs", EnvVars: []string{"LICENSEKIT_ORDERED_IDS"}},
+			&cli.StringFlag{Name: "generate", Usage: "only write the generated activities to `FILE` as CSV, - for stdout", EnvVars: []string{"LICENSEKIT_GENERATE"}},
 			&cli.BoolFlag{Name: "once", Usage: "end after the table instead of serving on", EnvVars: []string{"LICENSEKIT_ONCE"}},
 		},
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
 			}
+			if c.Int64("activities") < 0 {
+				return usage("--activities must not be negative").hinted("--activities 1000000 makes a million")
+			}
+			if file := c.String("generate"); file != "" {
+				return env.generate(c, file)
+			}
 			return env.runDemo(c)
 		},
 	}
+}
+
+// generate writes generated activities to a file.
+func (env *Env) generate(c *cli.Context, file string) error {
+	reader, writer := io.Pipe()
+	go func() {
+		writer.CloseWithError(newGenerator(c.Int64("activities"), !c.Bool("ordered-ids")).write(c.Context, writer))
+	}()
+	defer reader.Close()
+	return env.writeOut(file, reader)
 }
 
 func (env *Env) runDemo(c *cli.Context) error {
@@ -62,7 +82,10 @@ func (env *Env) runDemo(c *cli.Context) error {
 	shown := make(chan error, 1)
 	err = env.listenAndServe(ctx, s, serveOptions{data: data, address: address}, func(base string) {
 		go func() {
-			d := &demonstration{env: env, data: data, base: base, key: s.Key().Public}
+			d := &demonstration{
+				env: env, data: data, base: base, key: s.Key().Public,
+				generated: newGenerator(c.Int64("activities"), !c.Bool("ordered-ids")),
+			}
 			err := d.run(ctx)
 			if err != nil || c.Bool("once") {
 				stop()
@@ -95,6 +118,7 @@ type demonstration struct {
 	env        *Env
 	data, base string
 	key        evidence.PublicKey
+	generated  *generator
 	owner, api *client.Client
 	bundles    string // the directory of bundles
 	keyFile    string
@@ -169,30 +193,44 @@ var samples = []string{"products", "customers", "subscriptions", "orders", "lice
 func (d *demonstration) load(ctx context.Context) error {
 	fmt.Fprintf(d.env.Stdout, "loading sample data into %s\n", d.data)
 	for _, object := range samples {
-		result, err := d.send(ctx, object)
+		f, err := d.env.Samples.Open(object + ".csv")
 		if err != nil {
-			return fmt.Errorf("load %s: %w", object, err)
+			return err
 		}
-		fmt.Fprintf(d.env.Stdout, "  %-14s %5d accepted, %5d known already\n", object, result.Accepted, result.Duplicates)
-		if result.Rejected+result.Conflicts > 0 {
-			return fmt.Errorf("load %s: %v", object, result.Errors)
+		err = d.loadFrom(ctx, object, object, f)
+		f.Close()
+		if err != nil {
+			return err
 		}
+	}
+	if d.generated.rows == 0 {
+		return nil
+	}
+	reader, writer := io.Pipe()
+	defer reader.Close()
+	go func() { writer.CloseWithError(d.generated.write(ctx, writer)) }()
+	return d.loadFrom(ctx, "generated", intake.Activities, reader)
+}
+
+func (d *demonstration) loadFrom(ctx context.Context, name, object string, rows io.Reader) error {
+	result, err := d.send(ctx, object, rows)
+	if err != nil {
+		return fmt.Errorf("load %s: %w", name, err)
+	}
+	fmt.Fprintf(d.env.Stdout, "  %-14s %5d accepted, %5d known already\n", name, result.Accepted, result.Duplicates)
+	if result.Rejected+result.Conflicts > 0 {
+		return fmt.Errorf("load %s: %v", name, result.Errors)
 	}
 	return nil
 }
 
-func (d *demonstration) send(ctx context.Context, object string) (result intake.Result, err error) {
-	f, err := d.env.Samples.Open(object + ".csv")
-	if err != nil {
-		return result, err
-	}
-	defer f.Close()
+func (d *demonstration) send(ctx context.Context, object string, rows io.Reader) (result intake.Result, err error) {
 	path := "/api/v1/records/" + object
 	if object == intake.Activities {
 		path = "/api/v1/activities"
 	}
 	resp, err := d.api.Do(ctx, client.Request{
-		Method: http.MethodPost, Path: path, Header: http.Header{"Content-Type": {"text/csv"}}, Body: f,
+		Method: http.MethodPost, Path: path, Header: http.Header{"Content-Type": {"text/csv"}}, Body: rows,
 	})
 	if err != nil {
 		return result, err

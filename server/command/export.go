@@ -297,21 +297,10 @@ func (env *Env) fetch(ctx context.Context, api *client.Client, path, output stri
 	defer resp.Body.Close()
 	shown := env.progress("downloading", resp.ContentLength)
 	defer shown.finish()
-	body := io.TeeReader(resp.Body, shown)
-	if output == "-" {
-		_, err := io.Copy(env.Stdout, body)
-		return err
-	}
 	if output == "" {
 		if output = client.FileName(resp); output == "" {
 			return errors.New("the server suggests no file name; give one with -o")
 		}
 	}
-	n, err := saveFile(output, body, false)
-	if err != nil {
-		return err
-	}
-	shown.finish()
-	fmt.Fprintf(env.Stderr, "wrote %s, %d bytes\n", output, n)
-	return nil
+	return env.writeOut(output, io.TeeReader(resp.Body, shown))
 }

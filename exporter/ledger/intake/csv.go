@@ -2,6 +2,7 @@ package intake
 
 import (
 	"errors"
+	"fmt"
 	"io"
 
 	"licensekit/exporter/report"
@@ -14,6 +15,9 @@ func readCSV(in *source, w *writer) error {
 	text, err := in.text()
 	if err != nil {
 		return err
+	}
+	if c := w.options.Delimiter; c >= 0x80 || c == '"' || c == '\r' || c == '\n' {
+		return &FileError{Field: "delimiter", Code: CodeInvalidOption, Message: fmt.Sprintf("%q can't separate columns", c)}
 	}
 	r := rfc4180.NewReader(text, rfc4180.Options{Delimiter: w.options.Delimiter, MaxRecord: w.limits.RowBytes})
 	bindings, err := csvHeader(in, r, w.plan)

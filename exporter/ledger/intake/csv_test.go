@@ -81,6 +81,8 @@ func TestCSVFileErrors(t *testing.T) {
 		{"map to no field", header, Options{Map: []Mapping{{"color", "id"}}}, 0, "color", CodeUnknownField, "fields are id, action"},
 		{"map to received_at", header, Options{Map: []Mapping{{"received_at", "id"}}}, 0, "received_at", CodeUnknownField, "is given by the ledger"},
 		{"bad constant", header, Options{Set: []Constant{{"amount", "x"}}}, 0, "amount", CodeInvalidType, "is not an integer"},
+		{"empty constant", header, Options{Set: []Constant{{"id", ""}}}, 0, "id", CodeInvalidOption, "names nothing"},
+		{"delimiter", header, Options{Delimiter: '"'}, 0, "delimiter", CodeInvalidOption, "can't separate"},
 		{"object", header, Options{Object: "cats"}, 0, "object", CodeInvalidOption, "activities, products"},
 		{"date format", header, Options{DateFormat: "DD-MM-YY"}, 0, "date_format", CodeInvalidOption, `"YY"`},
 		{"UTF-16", "\xff\xfei\x00d\x00", Options{}, 1, "", CodeInvalidText, "UTF-8"},
@@ -125,6 +127,17 @@ func TestMapping(t *testing.T) {
 	want.Text[report.FieldID], want.Text[report.FieldRequest], want.Text[report.FieldAction] = "u1", "u1", "usage.consumed"
 	if got := m.activities["u1"]; got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestDelimiter(t *testing.T) {
+	m, result, err := read(t, "id;name\r\n1;\"a;b\"\r\n", Options{Format: CSV, Object: "products", Delimiter: ';'})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkCounts(t, result, 1, 0, 0, 0)
+	if got := m.records["1"].Text("name"); got != "a;b" {
+		t.Errorf("name is %q, want %q", got, "a;b")
 	}
 }
 

@@ -135,6 +135,18 @@ func TestJSONFiles(t *testing.T) {
 	}
 }
 
+// TestLongRows reads rows that are longer than the buffers.
+func TestLongRows(t *testing.T) {
+	row := `{"id":"a",` + strings.Repeat(" ", 200_000) + rest + `}`
+	for format, text := range map[Format]string{NDJSON: row + "\n" + row, JSON: "[" + row + "," + row + "]"} {
+		_, result, err := read(t, text, Options{Format: format})
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkCounts(t, result, 1, 1, 0, 0)
+	}
+}
+
 func TestJSONElementTooLong(t *testing.T) {
 	text := `[{"id":"` + strings.Repeat("x", 300) + `"},{"id":"a",` + rest + `}]`
 	_, result, err := read(t, text, Options{Format: JSON, Limits: Limits{RowBytes: 200}})

@@ -76,7 +76,9 @@ func read(t testing.TB, text string, o Options) (*memory, Result, error) {
 	if o.Object == "" {
 		o.Object = Activities
 	}
-	o.Tmp = t.TempDir()
+	if o.Format == XLSX {
+		o.Tmp = t.TempDir()
+	}
 	result, err := Read(t.Context(), strings.NewReader(text), o, m, nil)
 	return m, result, err
 }

@@ -45,8 +45,11 @@ func newPlan(o Options) (*plan, error) {
 
 // explicit enters what was mapped and set: every field once at most.
 func (p *plan) explicit() error {
-	claim := func(option, name string) (int, error) {
+	claim := func(option, name, from string) (int, error) {
 		i := p.find(name)
+		if from == "" {
+			return i, &FileError{Field: name, Code: CodeInvalidOption, Message: option + ": names nothing to take the value from"}
+		}
 		if i < 0 {
 			return i, &FileError{Field: name, Code: CodeUnknownField, Message: option + ": " + unknown(name, p.target), Hint: "fields are " + p.names()}
 		}
@@ -57,14 +60,14 @@ func (p *plan) explicit() error {
 		return i, nil
 	}
 	for _, m := range p.options.Map {
-		i, err := claim("map", m.Field)
+		i, err := claim("map", m.Field, m.Column)
 		if err != nil {
 			return err
 		}
 		p.sources[m.Column] = append(p.sources[m.Column], i)
 	}
 	for _, c := range p.options.Set {
-		i, err := claim("set", c.Field)
+		i, err := claim("set", c.Field, c.Value)
 		if err != nil {
 			return err
 		}
@@ -132,7 +135,7 @@ func (p *plan) bind(header []string, line int64) ([]binding, error) {
 	for i, f := range p.fields {
 		if f.required && given&(1<<i) == 0 {
 			return nil, &FileError{Line: line, Field: f.name, Code: CodeMissingField, Message: "has no column",
-				Hint: fmt.Sprintf("map %s=column, or set %s=value; the columns are %s", f.name, f.name, strings.Join(header, ", "))}
+				Hint: fmt.Sprintf("map %s=column, or set %s=value; the columns are %s", f.name, f.name, someOf(header))}
 		}
 	}
 	return bindings, nil
@@ -143,7 +146,7 @@ func (p *plan) checkHeader(header []string) *FileError {
 	for _, m := range p.mapped {
 		if !slices.Contains(header, m.Column) {
 			return &FileError{Field: m.Field, Code: CodeMissingColumn, Message: fmt.Sprintf("is mapped to the column %q, which the header does not have", m.Column),
-				Hint: "the columns are " + strings.Join(header, ", ")}
+				Hint: "the columns are " + someOf(header)}
 		}
 	}
 	if !slices.ContainsFunc(header, isNamed) {
@@ -159,6 +162,15 @@ func (p *plan) checkHeader(header []string) *FileError {
 		}
 	}
 	return nil
+}
+
+// someOf lists the columns of a header, not too many of them.
+func someOf(header []string) string {
+	const most = 40
+	if len(header) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(header[:most], ", "), len(header)-most)
+	}
+	return strings.Join(header, ", ")
 }
 
 // headerHint guesses why a header means nothing.

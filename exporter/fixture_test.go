@@ -1,0 +1,236 @@
+package exporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"licensekit/exporter/evidence"
+	"licensekit/exporter/ledger"
+	"licensekit/exporter/render"
+	"licensekit/exporter/report"
+)
+
+// house is a data directory with all that an exporter needs, in real files.
+type house struct {
+	t    testing.TB
+	path string
+	opts Options
+
+	dir   *Directory
+	facts *ledger.Ledger
+	key   *evidence.SigningKey
+	*Exporter
+}
+
+// newHouse opens an exporter over an empty ledger in a directory of its own.
+func newHouse(t testing.TB, opts Options) *house {
+	t.Helper()
+	return openHouse(t, filepath.Join(t.TempDir(), "data"), opts)
+}
+
+// openHouse opens the directory at path. What opts leaves out gets a value
+// for tests.
+func openHouse(t testing.TB, path string, opts Options) *house {
+	t.Helper()
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	opts.Version = "test"
+	h := &house{t: t, path: path, opts: opts}
+	h.open()
+	t.Cleanup(h.stop)
+	return h
+}
+
+func (h *house) open() {
+	h.t.Helper()
+	var err error
+	if h.dir, err = OpenDirectory(h.path, true); err != nil {
+		h.t.Fatal(err)
+	}
+	if h.key, err = evidence.LoadOrCreate(h.dir.Keys(), evidence.ForExport, time.Now()); err != nil {
+		h.t.Fatal(err)
+	}
+	if h.facts, err = ledger.Open(h.dir.DB, ledger.Options{Tmp: h.dir.Tmp()}); err != nil {
+		h.t.Fatal(err)
+	}
+	if h.Exporter, err = Open(h.dir, h.facts, h.key, h.opts); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// stop closes what is open; once is enough, twice does no harm.
+func (h *house) stop() {
+	h.t.Helper()
+	if h.dir == nil {
+		return
+	}
+	if err := errors.Join(h.Exporter.Close(), h.dir.Close()); err != nil {
+		h.t.Errorf("close: %v", err)
+	}
+	h.dir = nil
+}
+
+// reopen is a restart, with another number of workers.
+func (h *house) reopen(workers int) {
+	h.t.Helper()
+	h.stop()
+	h.opts.Workers = workers
+	h.open()
+}
+
+// epoch is when the test's activities begin.
+var epoch = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
+
+// fill appends count activities, numbered from the ledger's end, that are the
+// same in every house.
+func (h *house) fill(count int) {
+	h.t.Helper()
+	const batch = 20_000
+	for count > 0 {
+		var first int64
+		if err := h.facts.View(h.t.Context(), func(s *ledger.Snapshot) error { first = s.Sequence(); return nil }); err != nil {
+			h.t.Fatal(err)
+		}
+		rows := make([]report.Activity, min(count, batch))
+		for i := range rows {
+			rows[i] = activity(first + int64(i))
+		}
+		h.append(rows)
+		count -= len(rows)
+	}
+}
+
+func (h *house) append(rows []report.Activity) {
+	h.t.Helper()
+	outcomes, err := h.facts.Append(h.t.Context(), rows)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for i, outcome := range outcomes {
+		if outcome.Status != ledger.Accepted {
+			h.t.Fatalf("append activity %d: got %+v, want accepted", i, outcome)
+		}
+	}
+}
+
+// activity is the n-th of the test's activities; texts that are awkward in a
+// file are among them.
+func activity(n int64) report.Activity {
+	a := report.Activity{OccurredAt: epoch + n%5000*60_000, Amount: n%97 - 3, StatusCode: report.Null}
+	if n%11 == 0 {
+		a.Amount, a.StatusCode = report.Null, 200+n%3
+	}
+	a.Text[report.FieldID] = fmt.Sprintf("evt_%d", n)
+	a.Text[report.FieldAction] = [...]string{"usage.consumed", "usage.adjusted", "license.issued"}[n%3]
+	a.Text[report.FieldSource] = [...]string{"sdk", `=SUM(A1)`, `say "hi", ü€😀`}[n%3]
+	a.Text[report.FieldProduct] = fmt.Sprintf("prod_%d", n%4)
+	a.Text[report.FieldCustomer] = fmt.Sprintf("cust_%d", n%13)
+	a.Text[report.FieldFeature] = fmt.Sprintf("feature_%d", n%7)
+	return a
+}
+
+// ask is a request for the whole of a kind in a format.
+func ask(t testing.TB, kind report.Kind, format string) Request {
+	t.Helper()
+	parsed, err := render.Parse(format)
+	if err != nil {
+		t.Fatal(err)
+	}
+	filters, err := report.ParseFilters(kind, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Request{Kind: kind, Format: parsed, Filters: filters, CreatedBy: "key_test"}
+}
+
+// create queues a new export.
+func (h *house) create(r Request) Export {
+	h.t.Helper()
+	export, made, err := h.Create(h.t.Context(), r)
+	if err != nil || !made {
+		h.t.Fatalf("create %s as %s: got made %v, %v; want a new export", r.Kind, r.Format.Name, made, err)
+	}
+	return export
+}
+
+// await waits for an export to be in a final status.
+func (h *house) await(id ID, want Status) Export {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(h.t.Context(), time.Minute)
+	defer cancel()
+	export, err := h.Wait(ctx, id)
+	if err != nil || export.Status != want {
+		h.t.Fatalf("wait for %s: got status %q, failure %+v, %v; want %s", id, export.Status, export.Error, err, want)
+	}
+	return export
+}
+
+// freeze creates an export and waits until it is ready.
+func (h *house) freeze(kind report.Kind, format string) Export {
+	h.t.Helper()
+	return h.await(h.create(ask(h.t, kind, format)).ID, Ready)
+}
+
+// artifact reads the stored artifact of an export.
+func (h *house) artifact(id ID) []byte {
+	h.t.Helper()
+	blob, _, err := h.Artifact(h.t.Context(), id)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer blob.Close()
+	text, err := io.ReadAll(blob)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return text
+}
+
+// gate is a clock that can be stopped: whoever asks for the time while it is
+// shut waits until it opens. An export asks for it once it has its snapshot.
+type gate struct {
+	mu     sync.Mutex
+	shut   chan struct{} // closed when it opens; nil while it is open
+	caught chan struct{} // has a value for each one that was stopped
+}
+
+func newGate() *gate { return &gate{caught: make(chan struct{}, 100)} }
+
+func (g *gate) now() time.Time {
+	g.mu.Lock()
+	shut := g.shut
+	g.mu.Unlock()
+	if shut != nil {
+		g.caught <- struct{}{}
+		<-shut
+	}
+	return time.Now()
+}
+
+// close stops the next one.
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.shut = make(chan struct{})
+}
+
+// open lets everybody pass.
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.shut != nil {
+		close(g.shut)
+		g.shut = nil
+	}
+}

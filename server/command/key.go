@@ -1,0 +1,96 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"licensekit/exporter/evidence"
+	"licensekit/exporter/report"
+	"licensekit/server/client"
+)
+
+func (env *Env) key() *cli.Command {
+	return &cli.Command{
+		Name:        "key",
+		Usage:       "show the public keys, and hand them to reviewers",
+		Subcommands: []*cli.Command{env.keyShow(), env.keyExport()},
+	}
+}
+
+func (env *Env) keyShow() *cli.Command {
+	return &cli.Command{
+		Name:        "show",
+		Usage:       "list the public keys, active and retired",
+		Description: "   licensekit key show\n\nExit codes: 0 done, 1 failed, 2 usage.",
+		Flags:       targetFlags(jsonFlag),
+		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			return env.with(c, false, func(api *client.Client) error {
+				keys, err := publicKeys(c, api)
+				if err != nil {
+					return err
+				}
+				if c.Bool("json") {
+					return printLines(env, keys)
+				}
+				t := env.table("PURPOSE", "STATE", "CREATED", "KEY ID")
+				for _, k := range keys {
+					t.row(string(k.Purpose), string(k.Status), report.FormatTime(int64(k.CreatedAt)), k.KID)
+				}
+				return t.print()
+			})
+		},
+	}
+}
+
+func (env *Env) keyExport() *cli.Command {
+	return &cli.Command{
+		Name:  "export",
+		Usage: "write the public key that reviewers pin, in PEM",
+		Description: "   licensekit key export -o export.pub.pem\n\n" +
+			"Give it to reviewers on another way than the exports.\n\nExit codes: 0 done, 1 failed, 2 usage.",
+		Flags: targetFlags(&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "-", Usage: "write to `FILE`, - for stdout", EnvVars: []string{"LICENSEKIT_OUTPUT"}}),
+		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			return env.with(c, false, func(api *client.Client) error {
+				keys, err := publicKeys(c, api)
+				if err != nil {
+					return err
+				}
+				for _, k := range keys {
+					if k.Purpose == evidence.ForExport && k.Status == evidence.Active {
+						return env.writeOut(c.String("output"), strings.NewReader(k.PEM))
+					}
+				}
+				return errors.New("the server shows no active export key")
+			})
+		},
+	}
+}
+
+func publicKeys(c *cli.Context, api *client.Client) (keys []evidence.PublicKeyRecord, err error) {
+	_, err = api.Call(c.Context, http.MethodGet, "/api/v1/system/public-keys", nil, nil, &keys)
+	return keys, err
+}
+
+// writeOut writes to a new file, or to stdout for "-".
+func (env *Env) writeOut(output string, source io.Reader) error {
+	if output == "-" {
+		_, err := io.Copy(env.Stdout, source)
+		return err
+	}
+	n, err := saveFile(output, source, false)
+	if err == nil {
+		fmt.Fprintf(env.Stderr, "wrote %s, %d bytes\n", output, n)
+	}
+	return err
+}
