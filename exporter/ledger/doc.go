@@ -14,8 +14,9 @@
 //     do received_at and sequence. Batches don't matter: the outcomes are those
 //     of the same rows one by one.
 //   - A [Snapshot] never changes while it is open, whatever is written.
-//   - Memory doesn't grow with the ledger. Appending takes some 350 bytes per
-//     row of the batch beside the batch itself.
+//   - Memory doesn't grow with the ledger. Appending takes some 400 bytes per
+//     row of the batch beside the batch itself, and [Ledger.Atomic] some 250
+//     per row of the whole session.
 //   - Every value carries a CRC32C. One that doesn't match is an error with
 //     the value's bucket and key; [Ledger.Check] visits them all.
 //

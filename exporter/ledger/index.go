@@ -19,6 +19,8 @@ type index struct {
 	runs   *bbolt.Bucket // run number -> run
 	chunks *bbolt.Bucket
 	known  []run // all runs, by number
+
+	moved, scratch []entry // a merge step's, for the next one
 }
 
 // recentLimit is how many entries the recent bucket takes before it is made a
@@ -161,16 +163,14 @@ func join(queries, entries []entry, hit func(query, sequence uint64)) {
 	}
 }
 
-// add takes new entries, which are in order, and does its share of merging.
+// add takes new entries, which are in order. Making a run pays for merging;
+// commits that are small enough for the recent bucket stay quick.
 func (x *index) add(tx *bbolt.Tx, entries []entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
 	if len(entries) < directRun && x.state.Recent+uint64(len(entries)) <= recentLimit {
-		if err := x.addRecent(entries); err != nil {
-			return err
-		}
-		return x.merge(mergeShare * len(entries))
+		return x.addRecent(entries)
 	}
 	recent, err := x.readRecent()
 	if err != nil {

@@ -283,7 +283,7 @@ func TestSnapshotsHoldStill(t *testing.T) {
 			}
 		})
 	}
-	for i := range 12 {
+	for i := range 8 {
 		appendRows(t, l, facts(random, i*1000, 1+random.IntN([]int{5, 900, 9000}[i%3]))...)
 	}
 	close(stop)

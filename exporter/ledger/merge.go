@@ -8,14 +8,14 @@ import (
 )
 
 // Runs are merged fanOut at a time into one of the next tier. An entry is thus
-// rewritten once per tier, and a commit of n entries moves about mergeShare*n:
-// more than comes in, so merging keeps up, and bounded, so no commit has to
-// hold more than maxStep entries for it.
+// rewritten once per tier, and a commit that adds a run of n moves mergeShare*n:
+// more than comes in, so merging keeps up. It moves at most maxMerge, for all
+// that a transaction writes is held in memory; a step of it is held twice more.
 const (
 	fanOut     = 8
 	mergeShare = 3
-	maxStep    = 1 << 18
-	minStep    = 1 << 14
+	maxMerge   = 1 << 19
+	stepSize   = 1 << 17
 )
 
 // tierOf is the size class of a run; a class spans a factor of fanOut.
@@ -26,12 +26,12 @@ func (x *index) merge(budget int) error {
 	if !x.wantsMerging() {
 		return nil
 	}
-	for left := max(budget, minStep); left > 0; {
+	for left := min(budget, maxMerge); left > 0; {
 		target, sources := x.pending()
 		if target == 0 {
 			return nil
 		}
-		moved, err := x.step(target, sources, min(left, maxStep))
+		moved, err := x.step(target, sources, min(left, stepSize))
 		if err != nil {
 			return fmt.Errorf("merge the id index: %w", err)
 		}
@@ -105,7 +105,7 @@ func (x *index) step(target uint64, sources []int, budget int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	var moved []entry
+	moved := x.moved[:0]
 	for _, i := range sources {
 		before := len(moved)
 		if moved, err = x.take(x.known[i].number, bound, moved); err != nil {
@@ -120,7 +120,8 @@ func (x *index) step(target uint64, sources []int, budget int) (int, error) {
 			return 0, err
 		}
 	}
-	moved = sortByKey(moved, make([]entry, len(moved)))
+	x.moved, x.scratch = moved, slices.Grow(x.scratch[:0], len(moved))
+	moved = sortByKey(moved, x.scratch[:len(moved)])
 	at := slices.IndexFunc(x.known, func(r run) bool { return r.number == target })
 	if err := x.extend(&x.known[at], moved); err != nil {
 		return 0, err
