@@ -86,6 +86,7 @@ type cell struct {
 	ints  []int64
 	last  string // the text that was written last: columns tend to repeat,
 	plain bool   // and whether its field is the text itself
+	times report.TimeAppender
 }
 
 // bind points the cells to a batch.
@@ -140,7 +141,7 @@ func (r *record) append(dst []byte, row int) []byte {
 		} else if v := c.ints[row]; v == report.Null {
 			continue
 		} else if c.typ == report.Time {
-			dst = report.AppendTime(dst, v)
+			dst = c.times.Append(dst, v)
 		} else {
 			dst = strconv.AppendInt(dst, v, 10)
 		}

@@ -61,6 +61,9 @@ func (s FieldSet) Has(f Field) bool { return s&(1<<f) != 0 }
 // feed and the license audit show the others too.
 const UsagePrefix = "usage."
 
+// AdjustedUsage is the action of usage that corrects earlier usage.
+const AdjustedUsage = UsagePrefix + "adjusted"
+
 // MaxAmount bounds an amount: |amount| <= 2^53-1, the integers that every
 // JSON reader holds exactly (RFC 7493).
 const MaxAmount = 1<<53 - 1

@@ -40,8 +40,9 @@ func WriteCanonical(w io.Writer, d *Document) (Totals, error) {
 const flushAt = 64 << 10
 
 type canonicalWriter struct {
-	w   io.Writer
-	buf []byte
+	w     io.Writer
+	buf   []byte
+	times TimeAppender
 }
 
 // flush writes the buffer once it holds at least so many bytes. All text is
@@ -150,7 +151,7 @@ func (o *canonicalWriter) row(members []member, batch Batch, row int) {
 		case Time:
 			if v := vector.Int[row]; v != Null {
 				buf = append(buf, '"')
-				buf = AppendTime(buf, v)
+				buf = o.times.Append(buf, v)
 				buf = append(buf, '"')
 				continue
 			}
@@ -211,7 +212,7 @@ func sortedKeys[V any](m map[string]V) []string {
 func AppendString(buf []byte, text string) []byte {
 	buf = append(buf, '"')
 	start := 0
-	for i := 0; i < len(text); i++ {
+	for i := plainPrefix(text); i < len(text); i++ {
 		c := text[i]
 		if c >= 0x20 && c != '"' && c != '\\' {
 			continue
@@ -224,56 +225,27 @@ func AppendString(buf []byte, text string) []byte {
 	return append(buf, '"')
 }
 
+// plainPrefix is how many bytes at the start of a text certainly need no
+// escape. It looks at eight bytes at a time: a byte b is below 0x20 or zero
+// after the XOR with a character exactly where b-k borrows into its high bit.
+func plainPrefix(text string) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(text); i += 8 {
+		word := uint64(text[i]) | uint64(text[i+1])<<8 | uint64(text[i+2])<<16 | uint64(text[i+3])<<24 |
+			uint64(text[i+4])<<32 | uint64(text[i+5])<<40 | uint64(text[i+6])<<48 | uint64(text[i+7])<<56
+		quote, backslash := word^(ones*'"'), word^(ones*'\\')
+		if ((word-ones*0x20)&^word|(quote-ones)&^quote|(backslash-ones)&^backslash)&highs != 0 {
+			break
+		}
+	}
+	return i
+}
+
 func appendEscape(buf []byte, c byte) []byte {
 	if i := strings.IndexByte("\"\\\b\t\n\f\r", c); i >= 0 {
 		return append(buf, '\\', `"\btnfr`[i])
 	}
 	const hex = "0123456789abcdef"
 	return append(buf, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-}
-
-// AppendTime appends what [FormatTime] gives. Instants outside of the years 0
-// to 9999 do not occur: intake refuses them.
-func AppendTime(buf []byte, ms int64) []byte {
-	days := floorDiv(ms, msPerDay)
-	year, month, day := civil(days)
-	ms -= days * msPerDay
-	return append(buf,
-		digit(year/1000), digit(year/100), digit(year/10), digit(year), '-',
-		digit(month/10), digit(month), '-', digit(day/10), digit(day), 'T',
-		digit(ms/36000000), digit(ms/3600000%10), ':',
-		digit(ms/600000%6), digit(ms/60000), ':',
-		digit(ms/10000%6), digit(ms/1000), '.',
-		digit(ms/100), digit(ms/10), digit(ms), 'Z')
-}
-
-const msPerDay = 24 * 60 * 60 * 1000
-
-func digit(n int64) byte { return '0' + byte(n%10) }
-
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
-}
-
-// civil turns days since 1970-01-01 into a date of the proleptic Gregorian
-// calendar. The year is counted from March, so that the leap day ends it, and
-// in eras of 400 years, which all have 146097 days.
-func civil(days int64) (year, month, day int64) {
-	days += 719468 // from 0000-03-01 to 1970-01-01
-	era := floorDiv(days, 146097)
-	dayOfEra := days - era*146097
-	yearOfEra := (dayOfEra - dayOfEra/1460 + dayOfEra/36524 - dayOfEra/146096) / 365
-	dayOfYear := dayOfEra - (365*yearOfEra + yearOfEra/4 - yearOfEra/100)
-	shifted := (5*dayOfYear + 2) / 153 // months since March
-	day = dayOfYear - (153*shifted+2)/5 + 1
-	month = (shifted+2)%12 + 1
-	year = yearOfEra + era*400
-	if month <= 2 {
-		year++
-	}
-	return year, month, day
 }

@@ -196,16 +196,24 @@ func Sections(kind Kind, filters Filters) []Section {
 	return definitions[kind].sections(filters)
 }
 
+// RequiredIDs lists the filters of which a live read of a kind must have at
+// least one, nil for none. An export without them covers everything.
+func RequiredIDs(kind Kind) []string { return slices.Clone(definitions[kind].liveBy) }
+
 // definition is what a kind brings: the filters it takes, its schema, its rows.
 type definition struct {
 	filters  []string // names beyond the common ones
 	groupBy  []string // the default grouping, nil where the kind has none
+	liveBy   []string // a live read names one of these ids, an export needn't
 	sections func(Filters) []Section
 	rows     func(context.Context, Source, Filters) (map[string]Rows, error)
 }
 
 // definitions has an entry per kind; each kind's file defines its own.
 var definitions = map[Kind]definition{
-	UsageSummary: usageSummary,
-	UsageLedger:  usageLedger,
+	UsageSummary:           usageSummary,
+	UsageLedger:            usageLedger,
+	LicenseAudit:           licenseAudit,
+	CustomerSummary:        customerSummary,
+	SubscriptionSettlement: subscriptionSettlement,
 }

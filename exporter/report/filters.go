@@ -242,3 +242,10 @@ func (f Filters) Match() Match {
 	m.Equal[FieldAction] = f.Action
 	return m
 }
+
+// usage selects those of the activities that are usage.
+func (f Filters) usage() Match {
+	m := f.Match()
+	m.Usage = true
+	return m
+}

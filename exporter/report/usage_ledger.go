@@ -9,10 +9,7 @@ var usageLedger = definition{
 		return []Section{{Name: "usage", Columns: ledgerColumns}}
 	},
 	rows: func(ctx context.Context, source Source, f Filters) (map[string]Rows, error) {
-		match := f.Match()
-		match.Usage = true
-		scan := Scan{Match: match, Fields: AllFields &^ SetOf(FieldMetadata), Order: ByTime}
-		return map[string]Rows{"usage": activityRows(ctx, source, scan, ledgerColumns)}, nil
+		return map[string]Rows{"usage": activityRows(ctx, source, Scan{Match: f.usage(), Order: ByTime}, ledgerColumns)}, nil
 	},
 }
 
@@ -34,8 +31,15 @@ var ledgerColumns = []Column{
 	{Name: "status_code", Type: Integer},
 }
 
-// activityRows streams activities as rows; the columns' names choose the fields.
+// activityRows streams what a scan selects as rows; the columns' names choose
+// the fields.
 func activityRows(ctx context.Context, source Source, scan Scan, columns []Column) Rows {
+	scan.Fields = 0
+	for _, c := range columns {
+		if field, ok := ParseField(c.Name); ok {
+			scan.Fields |= SetOf(field)
+		}
+	}
 	return func(yield func(Batch, error) bool) {
 		for facts, err := range source.Activities(ctx, scan) {
 			if err != nil {

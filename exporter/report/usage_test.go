@@ -239,6 +239,7 @@ func TestBuildHeedsContext(t *testing.T) {
 // serial is a dimension in which each fact has a value of its own.
 type serial struct{ next uint32 }
 
+func (s *serial) columns() []Column         { return nil }
 func (s *serial) fields() FieldSet          { return 0 }
 func (s *serial) compare(a, b uint32) int   { return cmp.Compare(a, b) }
 func (s *serial) add(*Builder, int, uint32) {}
@@ -268,7 +269,7 @@ func TestUnusedValuesAreNoGroups(t *testing.T) {
 	facts := &Facts{Sequence: []int64{1}, Amount: []int64{5}}
 	facts.Text[FieldCustomer] = Coded{Values: values, Codes: []uint32{MaxGroups + 1}}
 	g := newGroups([]dimension{&textDimension{field: FieldCustomer}})
-	if err := g.add(facts); err != nil || len(g.events) != 1 {
-		t.Errorf("one fact makes %d groups, %v; want 1", len(g.events), err)
+	if err := g.add(facts); err != nil || g.size != 1 {
+		t.Errorf("one fact makes %d groups, %v; want 1", g.size, err)
 	}
 }

@@ -1,0 +1,157 @@
+// Runs licensekit and its peers alternately on the same rows and prints a table
+// of medians and ratios. Every side reads the same CSV, writes to the same disk,
+// and ends with its data synced.
+import { DuckDBInstance } from '@duckdb/node-api'
+import { execFileSync, spawn } from 'node:child_process'
+import { closeSync, fsyncSync, openSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const [work, ...sizes] = process.argv.slice(2).flatMap(a => a.split(' '))
+const rounds = Number(process.env.ROUNDS ?? 3)
+const kit = join(work, 'licensekit')
+const results = []
+
+const seconds = async work => {
+  const began = process.hrtime.bigint()
+  await work()
+  return Number(process.hrtime.bigint() - began) / 1e9
+}
+const median = list => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)]
+const sync = file => { const fd = openSync(file, 'r'); fsyncSync(fd); closeSync(fd) }
+
+// compare runs both sides in turn, so that a slow minute hits both.
+async function compare(rows, what, ours, peers) {
+  const times = { licensekit: [] }
+  for (let round = 0; round < rounds; round++) {
+    times.licensekit.push(await seconds(ours))
+    for (const [name, run] of Object.entries(peers)) (times[name] ??= []).push(await seconds(run))
+  }
+  const mine = median(times.licensekit)
+  for (const name of Object.keys(peers)) {
+    const other = median(times[name])
+    results.push({ rows, what, peer: name, licensekit_s: +mine.toFixed(3), peer_s: +other.toFixed(3), ratio: +(mine / other).toFixed(2) })
+    console.error(results.at(-1))
+  }
+}
+
+class Server {
+  constructor(data, port) {
+    this.data = data
+    this.base = `http://127.0.0.1:${port}`
+    this.port = port
+  }
+  async start() {
+    this.process = spawn(kit, ['serve', '--data', this.data, '--listen', `127.0.0.1:${this.port}`], { stdio: ['ignore', 'ignore', 'ignore'] })
+    for (;;) {
+      try { if ((await fetch(this.base + '/readyz')).ok) break } catch { await sleep(20) }
+    }
+    this.token = execFileSync(kit, ['token', 'issue', '--data', this.data, '--name', 'bench', '--scope', 'admin'], { stdio: ['ignore', 'pipe', 'ignore'] }).toString().trim()
+    this.peak = 0
+    this.watch = setInterval(() => {
+      const anonymous = /RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${this.process.pid}/status`, 'utf8'))
+      this.peak = Math.max(this.peak, Number(anonymous[1]) / 1024)
+    }, 20)
+  }
+  async freeze(report_kind, format, filters = {}) {
+    const headers = { authorization: `Bearer ${this.token}`, 'content-type': 'application/json', prefer: 'wait=60' }
+    let answer = await fetch(this.base + '/api/v1/reports/exports', { method: 'POST', headers, body: JSON.stringify({ report_kind, format, filters }) })
+    let { data, error } = await answer.json()
+    while (data && data.status !== 'ready' && data.status !== 'failed') {
+      await sleep(20)
+      ;({ data, error } = await (await fetch(`${this.base}/api/v1/reports/exports/${data.id}`, { headers })).json())
+    }
+    if (error || data.status !== 'ready') throw new Error(JSON.stringify(error ?? data.error))
+    return data
+  }
+  async stop() {
+    clearInterval(this.watch)
+    const ended = new Promise(resolve => this.process.once('exit', resolve))
+    this.process.kill('SIGINT')
+    await ended
+  }
+}
+
+const columns = 'id VARCHAR, occurred_at TIMESTAMP, action VARCHAR, source VARCHAR, product_id VARCHAR, customer_id VARCHAR, license_id VARCHAR, feature_code VARCHAR, amount BIGINT, request_id VARCHAR, status_code BIGINT'
+
+async function duckdb(file) {
+  const instance = await DuckDBInstance.create(file)
+  const connection = await instance.connect()
+  return { run: sql => connection.run(sql), all: async sql => (await connection.runAndReadAll(sql)).getRows(), close: () => { connection.closeSync(); instance.closeSync() } }
+}
+
+function postgres(csv) {
+  const psql = sql => execFileSync('runuser', ['-u', 'postgres', '--', 'psql', '-qAt', '-v', 'ON_ERROR_STOP=1', '-d', 'postgres', '-c', sql], { stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 28 })
+  execFileSync('service', ['postgresql', 'start'], { stdio: 'ignore' })
+  psql('DROP TABLE IF EXISTS activities')
+  psql(`CREATE TABLE activities (sequence BIGSERIAL, ${columns})`)
+  execFileSync('chmod', ['a+rx', work])
+  execFileSync('chmod', ['a+r', csv])
+  psql(`COPY activities (id, occurred_at, action, source, product_id, customer_id, license_id, feature_code, amount, request_id, status_code) FROM '${csv}' (FORMAT csv, HEADER)`)
+  psql('VACUUM ANALYZE activities')
+  return psql
+}
+
+async function measure(rows, ids) {
+  const label = `${rows / 1e6} M, ${ids} ids`
+  const csv = join(work, 'activities.csv')
+  const fresh = path => { rmSync(path, { recursive: true, force: true }); return path }
+  execFileSync(kit, ['demo', '--generate', fresh(csv), '--activities', String(rows), ...(ids === 'ordered' ? ['--ordered-ids'] : [])], { stdio: 'ignore' })
+
+  const data = join(work, 'data'), duck = join(work, 'peer.duckdb')
+  await compare(label, 'import', async () => {
+    fresh(data)
+    execFileSync(kit, ['import', '--data', data, '--as', 'activities', csv], { stdio: 'ignore' })
+  }, {
+    duckdb: async () => {
+      fresh(duck); fresh(duck + '.wal')
+      const db = await duckdb(duck)
+      await db.run(`CREATE TABLE activities AS SELECT row_number() OVER () AS sequence, * FROM read_csv('${csv}', header = true, columns = {${columns.split(', ').map(c => c.split(' ')).map(([n, t]) => `'${n}': '${t}'`).join(', ')}})`)
+      await db.run('CHECKPOINT')
+      db.close()
+      sync(duck)
+    },
+  })
+  if (ids === 'ordered') return
+
+  const server = new Server(data, 18080)
+  await server.start()
+  const db = await duckdb(duck)
+  await db.run('SET threads = 2')
+  const out = join(work, 'out')
+  const copy = format => async () => {
+    fresh(out)
+    await db.run(`COPY (SELECT * FROM activities WHERE action LIKE 'usage.%' ORDER BY occurred_at, sequence) TO '${out}' (FORMAT ${format})`)
+    sync(out)
+  }
+  await compare(label, 'ledger to csv', () => server.freeze('usage-ledger', 'csv'), { duckdb: copy('csv') })
+  await compare(label, 'ledger to json', () => server.freeze('usage-ledger', 'json'), { duckdb: copy('json') })
+
+  const sql = postgres(csv)
+  const both = query => ({ duckdb: () => db.all(query('DATE_TRUNC')), postgresql: () => sql(query('DATE_TRUNC')) })
+  const usage = "FROM activities WHERE action LIKE 'usage.%'"
+  await compare(label, 'summary by customer', () => server.freeze('usage-summary', 'json', { group_by: 'customer_id' }),
+    both(() => `SELECT customer_id, count(*), sum(amount) ${usage} GROUP BY 1 ORDER BY 1`))
+  await compare(label, 'summary by customer, feature, day', () => server.freeze('usage-summary', 'json', { group_by: 'customer_id,feature_code', bucket: '1d' }),
+    both(f => `SELECT ${f}('day', occurred_at), customer_id, feature_code, count(*), sum(amount) ${usage} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`))
+  await compare(label, 'one month of one product', () => server.freeze('usage-summary', 'json', { product_id: 'prod_3', from: '2025-05-01T00:00:00Z', to: '2025-06-01T00:00:00Z', group_by: 'customer_id' }),
+    both(() => `SELECT customer_id, count(*), sum(amount) ${usage} AND product_id = 'prod_3' AND occurred_at >= '2025-05-01' AND occurred_at < '2025-06-01' GROUP BY 1 ORDER BY 1`))
+
+  const frozen = await server.freeze('usage-ledger', 'csv')
+  const bundle = join(work, 'bundle.lkbundle.zip'), artifact = join(work, 'artifact.csv'), key = join(work, 'key.pem')
+  for (const f of [bundle, artifact, key]) fresh(f)
+  execFileSync(kit, ['export', 'bundle', '--data', data, '-o', bundle, frozen.id], { stdio: 'ignore' })
+  execFileSync(kit, ['export', 'download', '--data', data, '-o', artifact, frozen.id], { stdio: 'ignore' })
+  execFileSync(kit, ['key', 'export', '--data', data, '-o', key], { stdio: 'ignore' })
+  await compare(label, `verify the csv's bundle (${(statSync(artifact).size / 1e9).toFixed(2)} GB csv)`,
+    () => execFileSync(kit, ['verify', '--key', key, bundle], { stdio: 'ignore' }),
+    { 'sha256sum of the csv': () => execFileSync('sha256sum', [artifact]) })
+  results.push({ rows: label, what: 'peak anonymous memory of the server, MiB', licensekit_s: Math.round(server.peak) })
+  db.close()
+  await server.stop()
+}
+
+for (const size of sizes) await measure(Number(size), 'random')
+await measure(Number(sizes.at(-1)), 'ordered')
+console.table(results)
+console.log(`${new Date().toISOString().slice(0, 10)}, ${execFileSync('nproc').toString().trim()} cores, medians of ${rounds} runs`)

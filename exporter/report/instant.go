@@ -1,0 +1,73 @@
+package report
+
+// AppendTime appends what [FormatTime] gives, for instants of the years 0 to
+// 9999; others do not occur, for intake refuses them.
+func AppendTime(buf []byte, ms int64) []byte {
+	var t TimeAppender
+	return t.Append(buf, ms)
+}
+
+// TimeAppender appends instants as [AppendTime] does, faster where several in
+// a row are of one day. The zero value is ready.
+type TimeAppender struct {
+	start int64    // where the day of date begins
+	date  [11]byte // "2026-01-31T", or zero before the first
+}
+
+// Append appends an instant.
+func (t *TimeAppender) Append(buf []byte, ms int64) []byte {
+	if t.date[10] == 0 || ms < t.start || ms-t.start >= msPerDay {
+		t.turn(floorDiv(ms, msPerDay))
+	}
+	ms -= t.start
+	minutes := ms / 60_000
+	hour, minute := minutes/60, minutes%60
+	ms -= minutes * 60_000
+	second, milli := ms/1000, ms%1000
+	buf = append(buf, t.date[:]...)
+	return append(buf,
+		'0'+byte(hour/10), '0'+byte(hour%10), ':',
+		'0'+byte(minute/10), '0'+byte(minute%10), ':',
+		'0'+byte(second/10), '0'+byte(second%10), '.',
+		'0'+byte(milli/100), '0'+byte(milli/10%10), '0'+byte(milli%10), 'Z')
+}
+
+// turn makes the date of a day, counted from 1970-01-01.
+func (t *TimeAppender) turn(day int64) {
+	t.start = day * msPerDay
+	year, month, date := civil(day)
+	digit := func(n int64) byte { return '0' + byte(n%10) }
+	t.date = [11]byte{
+		digit(year / 1000), digit(year / 100), digit(year / 10), digit(year), '-',
+		digit(month / 10), digit(month), '-', digit(date / 10), digit(date), 'T',
+	}
+}
+
+const msPerDay = 24 * 60 * 60 * 1000
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
+
+// civil turns days since 1970-01-01 into a date of the proleptic Gregorian
+// calendar. The year is counted from March, so that the leap day ends it, and
+// in eras of 400 years, which all have 146097 days.
+func civil(days int64) (year, month, day int64) {
+	days += 719468 // from 0000-03-01 to 1970-01-01
+	era := floorDiv(days, 146097)
+	dayOfEra := days - era*146097
+	yearOfEra := (dayOfEra - dayOfEra/1460 + dayOfEra/36524 - dayOfEra/146096) / 365
+	dayOfYear := dayOfEra - (365*yearOfEra + yearOfEra/4 - yearOfEra/100)
+	shifted := (5*dayOfYear + 2) / 153 // months since March
+	day = dayOfYear - (153*shifted+2)/5 + 1
+	month = (shifted+2)%12 + 1
+	year = yearOfEra + era*400
+	if month <= 2 {
+		year++
+	}
+	return year, month, day
+}

@@ -1,0 +1,172 @@
+package report
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"strings"
+)
+
+// Live is a page of a report as it is now, for those who look. An export of
+// the same filters at the same sequence holds the same rows, and all of them.
+type Live struct {
+	Kind    Kind                        `json:"report_kind"`
+	Filters Filters                     `json:"filters"`
+	AsOf    int64                       `json:"as_of"` // the source's sequence
+	Columns map[string][]Column         `json:"columns"`
+	Rows    map[string][]map[string]any `json:"rows"`
+	Totals  Totals                      `json:"totals,omitempty"`  // of the whole report; absent where Rows is a page of a list
+	Omitted map[string]int64            `json:"omitted,omitempty"` // rows beyond the limit, per section
+}
+
+// ReadLive computes a report and keeps the first rows of each section, up to
+// limit. The usage ledger is a list: it is read newest first, from below the
+// sequence before (0 for the newest), and next is where the following page
+// goes on, 0 at the end.
+func ReadLive(ctx context.Context, source Source, kind Kind, filters Filters, before int64, limit int) (live *Live, next int64, err error) {
+	live = &Live{
+		Kind: kind, Filters: filters, AsOf: source.Sequence(),
+		Columns: map[string][]Column{}, Rows: map[string][]map[string]any{},
+	}
+	if kind == UsageLedger {
+		match := filters.Match()
+		match.Usage, match.Below = true, before
+		live.Columns["usage"] = ledgerColumns
+		live.Rows["usage"], next, err = page(ctx, source, match, ledgerColumns, limit)
+		return live, next, err
+	}
+	document, err := Build(ctx, source, kind, filters)
+	if err != nil {
+		return nil, 0, err
+	}
+	live.Totals = Totals{}
+	for i := range document.Sections {
+		if err := live.read(&document.Sections[i], limit); err != nil {
+			return nil, 0, err
+		}
+	}
+	return live, 0, nil
+}
+
+func (l *Live) read(s *Section, limit int) error {
+	if err := l.Totals.Add(s, nil); err != nil {
+		return err
+	}
+	rows := []map[string]any{}
+	for batch, err := range s.Rows {
+		if err == nil {
+			err = l.Totals.Add(s, batch)
+		}
+		if err != nil {
+			return err
+		}
+		for row := range min(batch.Len(), limit-len(rows)) {
+			rows = append(rows, batch.Row(s.Columns, row))
+		}
+	}
+	l.Columns[s.Name], l.Rows[s.Name] = s.Columns, rows
+	if omitted := l.Totals[s.Name]["rows"] - int64(len(rows)); omitted > 0 {
+		if l.Omitted == nil {
+			l.Omitted = map[string]int64{}
+		}
+		l.Omitted[s.Name] = omitted
+	}
+	return nil
+}
+
+// feedColumns are what the activity feed shows.
+var feedColumns = []Column{
+	{Name: "sequence", Type: Integer},
+	{Name: "id", Type: String},
+	{Name: "occurred_at", Type: Time},
+	{Name: "received_at", Type: Time},
+	{Name: "action", Type: String},
+	{Name: "source", Type: String},
+	{Name: "product_id", Type: String},
+	{Name: "customer_id", Type: String},
+	{Name: "license_id", Type: String},
+	{Name: "order_id", Type: String},
+	{Name: "subscription_id", Type: String},
+	{Name: "feature_code", Type: String},
+	{Name: "amount", Type: Integer},
+	{Name: "request_id", Type: String},
+	{Name: "result_class", Type: String},
+	{Name: "status_code", Type: Integer},
+	{Name: "metadata", Type: String},
+}
+
+// Feed reads activities of every action, newest first, up to limit. next is
+// the Below of the following page, 0 at the end.
+func Feed(ctx context.Context, source Source, match Match, limit int) (activities []map[string]any, next int64, err error) {
+	activities, next, err = page(ctx, source, match, feedColumns, limit)
+	for _, activity := range activities {
+		if text, ok := activity["metadata"].(string); ok {
+			activity["metadata"] = json.RawMessage(text)
+		}
+	}
+	return activities, next, err
+}
+
+// page reads activities newest first.
+func page(ctx context.Context, source Source, match Match, columns []Column, limit int) (rows []map[string]any, next int64, err error) {
+	rows = []map[string]any{}
+	scan := Scan{Match: match, Fields: AllFields, Order: BySequenceDesc}
+	for batch, err := range activityRows(ctx, source, scan, columns) {
+		if err != nil {
+			return nil, 0, err
+		}
+		for row := range batch.Len() {
+			if len(rows) == limit {
+				return rows, next, nil
+			}
+			rows = append(rows, batch.Row(columns, row))
+			next = batch[0].Int[row]
+		}
+	}
+	return rows, 0, nil
+}
+
+// Row gives a row as a JSON object has it: by column name, times as
+// [FormatTime] writes them, integers beyond ±(2^53-1) as strings of digits,
+// and nil for absent values.
+func (b Batch) Row(columns []Column, row int) map[string]any {
+	object := make(map[string]any, len(columns))
+	for i, c := range columns {
+		object[c.Name] = b[i].value(c.Type, row)
+	}
+	return object
+}
+
+func (v *Vector) value(typ Type, row int) any {
+	if typ == String {
+		if text := v.Text[row]; text != "" {
+			return text
+		}
+		return nil
+	}
+	switch n := v.Int[row]; {
+	case n == Null:
+		return nil
+	case typ == Time:
+		return FormatTime(n)
+	case n > MaxAmount || n < -MaxAmount:
+		return strconv.FormatInt(n, 10)
+	default:
+		return n
+	}
+}
+
+// CheckLive refuses a live read of a kind that is about one thing without the
+// id of that thing; only an export covers all of them. Errors: *[FilterError].
+func CheckLive(kind Kind, f Filters) error {
+	required := RequiredIDs(kind)
+	for _, name := range required {
+		if *f.text(name) != "" {
+			return nil
+		}
+	}
+	if required == nil {
+		return nil
+	}
+	return &FilterError{Field: strings.Join(required, " or "), Problem: "is required; an export without it covers all"}
+}
