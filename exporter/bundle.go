@@ -24,8 +24,13 @@ func (b *Bundle) Close() error { return b.artifact.Close() }
 
 // WriteTo streams the bundle; the same export gives the same bytes.
 func (b *Bundle) WriteTo(ctx context.Context, w io.Writer) error {
-	return evidence.WriteBundle(ctx, w, b.contents)
+	contents := b.contents
+	contents.Artifact = whole(b.artifact)
+	return evidence.WriteBundle(ctx, w, contents)
 }
+
+// whole reads a blob from its begin, wherever others read it.
+func whole(blob *blobstore.Blob) io.Reader { return io.NewSectionReader(blob, 0, blob.Size()) }
 
 // Bundle gathers what a bundle holds. Nothing of it is stored twice: the
 // canonical form is made from the artifact. Errors: [ErrNotReady].
@@ -58,8 +63,7 @@ func (e *Exporter) bundle(ctx context.Context, export Export, blob *blobstore.Bl
 	return &Bundle{
 		FileName: string(export.ID) + ".lkbundle.zip", Size: size, artifact: blob,
 		contents: evidence.Contents{
-			Envelope: envelope,
-			Artifact: blob, ArtifactCRC: stored.ArtifactCRC,
+			Envelope: envelope, ArtifactCRC: stored.ArtifactCRC,
 			Data: func(w io.Writer) error { return writeData(w, export, blob) }, DataCRC: stored.DataCRC,
 		},
 	}, nil
@@ -83,6 +87,10 @@ func (e *Exporter) envelope(ctx context.Context, digest report.Digest) (*evidenc
 func writeData(w io.Writer, export Export, blob *blobstore.Blob) error {
 	format, err := render.Parse(export.Format)
 	if err != nil {
+		return err
+	}
+	if format.Canonical {
+		_, err := io.Copy(w, whole(blob))
 		return err
 	}
 	document, err := format.Decode(blob, blob.Size(), export.Kind, export.Filters)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"licensekit/blobstore"
 )
@@ -68,15 +69,15 @@ func OpenDirectory(path string, create bool) (*Directory, error) {
 func (d *Directory) open(create bool) error {
 	err := d.readFormat()
 	if errors.Is(err, fs.ErrNotExist) {
-		if !create {
-			return ErrNoDirectory
-		}
-		err = d.create()
+		err = d.make(create)
 	}
 	if err != nil {
 		return err
 	}
-	if d.DB, err = openDatabase(filepath.Join(d.Path, databaseFile), filepath.Join(d.Path, tmpDir)); err != nil {
+	if err := d.makeDatabase(); err != nil {
+		return err
+	}
+	if d.DB, err = openDatabase(filepath.Join(d.Path, databaseFile)); err != nil {
 		return err
 	}
 	if err := d.emptyTmp(); err != nil {
@@ -129,107 +130,32 @@ func (d *Directory) readFormat() error {
 	return nil
 }
 
-// create lays out a new directory. The format file comes last: a directory
-// without it was never in use.
-func (d *Directory) create() error {
-	if err := os.MkdirAll(d.Path, 0o700); err != nil {
-		return err
-	}
-	entries, err := os.ReadDir(d.Path)
-	if err != nil {
-		return err
-	}
-	for _, entry := range entries {
-		switch entry.Name() {
-		case databaseFile:
-			return fmt.Errorf("%s is there but %s is missing: restore it from a backup", databaseFile, formatFile)
-		case keysDir, tmpDir, blobsDir: // an earlier start ended here, or the keys were laid in beforehand
-		default:
-			return fmt.Errorf("%w: it holds %s", ErrForeign, entry.Name())
-		}
-	}
-	for _, dir := range []string{keysDir, tmpDir} {
-		if err := os.MkdirAll(filepath.Join(d.Path, dir), 0o700); err != nil {
-			return err
-		}
-	}
-	d.Instance = "lki_" + string(newID()[len(idPrefix):])
-	text, err := json.Marshal(format{FormatVersion, d.Instance})
-	if err != nil {
-		return err
-	}
-	return writeFileDurably(filepath.Join(d.Path, formatFile), filepath.Join(d.Tmp(), formatFile), append(text, '\n'))
-}
-
+// emptyTmp takes away what was not finished. The directory itself stays: it
+// may be a mount of its own.
 func (d *Directory) emptyTmp() error {
-	if err := os.RemoveAll(d.Tmp()); err != nil {
+	if err := os.MkdirAll(d.Tmp(), 0o700); err != nil {
 		return err
 	}
-	return os.Mkdir(d.Tmp(), 0o700)
+	leftovers, err := os.ReadDir(d.Tmp())
+	for _, leftover := range leftovers {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(d.Tmp(), leftover.Name())))
+	}
+	return err
 }
 
 // mmapSize is how much address space the database maps at once, so that no
 // write ever waits for a reader to let it grow. It costs no memory.
 const mmapSize = 64 << 30
 
-// openDatabase opens meta.db, making it whole before it has its name.
-func openDatabase(path, tmp string) (*bbolt.DB, error) {
-	opts := &bbolt.Options{
+func openDatabase(path string) (*bbolt.DB, error) {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout: lockWait, FreelistType: bbolt.FreelistMapType, NoFreelistSync: true, InitialMmapSize: mmapSize,
-	}
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		if err := createDatabase(path, filepath.Join(tmp, databaseFile)); err != nil {
-			return nil, err
-		}
-	}
-	db, err := bbolt.Open(path, 0o600, opts)
-	if errors.Is(err, bbolt.ErrTimeout) {
+	})
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, ErrLocked
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	return db, nil
-}
-
-func createDatabase(path, staged string) error {
-	if err := os.MkdirAll(filepath.Dir(staged), 0o700); err != nil {
-		return err
-	}
-	db, err := bbolt.Open(staged, 0o600, &bbolt.Options{Timeout: lockWait})
-	if err != nil {
-		return fmt.Errorf("create %s: %w", path, err)
-	}
-	if err := errors.Join(db.Sync(), db.Close()); err != nil {
-		return fmt.Errorf("create %s: %w", path, err)
-	}
-	if err := os.Rename(staged, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// writeFileDurably makes a file appear at once, whole, and survive a power cut.
-// It is staged under another name of the same file system.
-func writeFileDurably(path, staged string, content []byte) error {
-	f, err := os.OpenFile(staged, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(staged))
-	}
-	if err := os.Rename(staged, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

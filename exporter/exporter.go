@@ -7,23 +7,30 @@
 //   - An export is made from one snapshot of the ledger, whatever is written
 //     meanwhile. Once it is ready its artifact, its manifest and its metadata
 //     never change again.
+//   - An export that was created is in the database, durably, and so is one
+//     that is ready or has failed. That it is being made is known in memory
+//     only: after a crash it is pending again.
 //   - Order of publication: artifact blob, manifest blob, then the export's
 //     entry in the database. A crash between any two leaves the export queued
 //     and perhaps a blob that nothing names.
 //   - An export that a stop interrupted is made anew at the next start, from
-//     the snapshot of that moment. One that fails says why and leaves nothing.
+//     the snapshot of that moment. So is, after a pause, one whose end could
+//     not be recorded. One that fails says why and leaves nothing, or at most,
+//     where the disk filled up between the two, the artifact's blob.
 //   - The same idempotency key and request give the same export.
 //
 // # Limits
 //
-// [Options.Workers] exports run at a time, [MaxQueued] wait; one more is
-// refused with [ErrBusy].
+// [Options.Workers] exports are rendered at a time, [Options.MaxQueued] wait;
+// one more is refused with [ErrBusy].
 package exporter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"sync"
 	"time"
@@ -37,7 +44,7 @@ import (
 	"licensekit/exporter/report"
 )
 
-// MaxQueued bounds how many exports wait for a worker.
+// MaxQueued is how many exports may wait unless the options say otherwise.
 const MaxQueued = 1000
 
 // The errors that callers branch on. A missing export is fs.ErrNotExist.
@@ -50,59 +57,59 @@ var (
 
 // Options sets what an Exporter needs to know of its surroundings.
 type Options struct {
-	Now     func() time.Time
-	Log     *slog.Logger
-	Workers int    // exports made at a time
-	Version string // of the program, for manifests
+	Now       func() time.Time
+	Log       *slog.Logger
+	Workers   int    // exports rendered at a time; with 0 all of them wait
+	MaxQueued int    // exports that may wait; [MaxQueued] if 0
+	Version   string // of the program, for manifests
 }
+
+// makersPerWorker is how many exports are under way for each that is rendered:
+// the others wait for the disk, which makes many files durable as fast as one.
+const makersPerWorker = 8
 
 // Exporter makes exports and keeps them. It is safe for concurrent use.
 type Exporter struct {
 	db       *bbolt.DB
+	commits  *committer
 	blobs    *blobstore.Store
 	ledger   *ledger.Ledger
 	key      *evidence.SigningKey
 	instance string
 	opts     Options
 
-	queue  chan ID
-	ctx    context.Context // ended by Close; every freeze runs under it
-	cancel context.CancelFunc
-	done   sync.WaitGroup // the workers
-
-	mu      sync.Mutex
-	closed  bool            // guarded by mu
-	running map[ID]*running // exports that wait or run; guarded by mu
+	queue     *queue
+	rendering chan struct{} // holds a value for each export that is rendered
+	ctx       context.Context
+	cancel    context.CancelFunc // called by Close; every export is made under ctx
+	makers    sync.WaitGroup
 }
 
-// Open starts the workers and queues what the last stop left unfinished.
+// Open starts making exports, first those that the last stop left unfinished.
 func Open(dir *Directory, facts *ledger.Ledger, key *evidence.SigningKey, opts Options) (*Exporter, error) {
 	e := &Exporter{
-		db: dir.DB, blobs: dir.Blobs, ledger: facts, key: key, instance: dir.Instance, opts: opts,
-		queue: make(chan ID, 2*MaxQueued), running: map[ID]*running{},
+		db: dir.DB, commits: &committer{update: dir.DB.Update, turn: make(chan struct{}, 1)}, blobs: dir.Blobs,
+		ledger: facts, key: key, instance: dir.Instance, opts: opts,
+		queue: newQueue(cmp.Or(opts.MaxQueued, MaxQueued)), rendering: make(chan struct{}, opts.Workers),
 	}
 	unfinished, err := e.prepare()
 	if err != nil {
 		return nil, fmt.Errorf("open exports: %w", err)
 	}
+	e.queue.resume(unfinished)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
-	for range opts.Workers {
-		e.done.Go(e.work)
-	}
-	for _, id := range unfinished {
-		e.running[id] = newRunning()
-		e.queue <- id
+	for range makersPerWorker * opts.Workers {
+		e.makers.Go(e.work)
 	}
 	return e, nil
 }
 
-// Close stops the workers. What they were making is made at the next start.
+// Close waits until each Create under way is stored and stops making exports.
+// What is unfinished is made at the next start.
 func (e *Exporter) Close() error {
-	e.mu.Lock()
-	e.closed = true
-	e.mu.Unlock()
 	e.cancel()
-	e.done.Wait()
+	e.queue.close()
+	e.makers.Wait()
 	return nil
 }
 
@@ -116,24 +123,26 @@ type Request struct {
 }
 
 // Create queues an export, or gives the one that the idempotency key stands
-// for; made tells which. Errors: [ErrBusy], [ErrIdempotency], [ErrClosed].
+// for; made tells which. Errors: [ErrBusy], of new ones only; [ErrIdempotency];
+// [ErrClosed].
 func (e *Exporter) Create(ctx context.Context, r Request) (export Export, made bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return Export{}, false, err
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
+	if e.ctx.Err() != nil {
 		return Export{}, false, ErrClosed
 	}
-	export = newExport(r, e.opts.Now())
-	made, err = e.insert(r, &export, len(e.running) >= MaxQueued)
-	if err != nil || !made {
-		return export, false, err
+	if known, err := e.recall(r); !errors.Is(err, fs.ErrNotExist) {
+		return known, false, err
 	}
-	e.running[export.ID] = newRunning()
-	e.queue <- export.ID
-	return export, true, nil
+	fresh := newExport(r, e.opts.Now())
+	run, err := e.queue.reserve(fresh.ID)
+	if err != nil {
+		return Export{}, false, err
+	}
+	// In the queue only once it is durable; a place that isn't used is given back.
+	defer func() { e.queue.settle(run, made) }()
+	return e.insert(r, fresh)
 }
 
 // Get gives an export's metadata, with its progress while it is made.
@@ -141,26 +150,18 @@ func (e *Exporter) Get(ctx context.Context, id ID) (Export, error) {
 	if err := ctx.Err(); err != nil {
 		return Export{}, err
 	}
+	run := e.queue.find(id) // before the entry, which is final once the export has left the queue
 	stored, err := e.entry(id)
 	if err != nil {
 		return Export{}, err
 	}
-	export := stored.Export
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if run := e.running[id]; run != nil && !export.Status.Final() {
-		export.Progress = &Progress{Rows: run.rows.Load()}
-	}
-	return export, nil
+	return run.shown(stored.Export), nil
 }
 
 // Wait gives an export's metadata once it is ready or has failed, or as it is
-// when ctx ends.
+// when ctx ends or the exporter is closed.
 func (e *Exporter) Wait(ctx context.Context, id ID) (Export, error) {
-	e.mu.Lock()
-	run := e.running[id]
-	e.mu.Unlock()
-	if run != nil {
+	if run := e.queue.find(id); run != nil {
 		select {
 		case <-run.finished:
 		case <-ctx.Done():
@@ -188,8 +189,4 @@ func (e *Exporter) Artifact(ctx context.Context, id ID) (*blobstore.Blob, Export
 }
 
 // Unfinished is how many exports wait or are being made.
-func (e *Exporter) Unfinished() int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return len(e.running)
-}
+func (e *Exporter) Unfinished() int { return e.queue.unfinished() }

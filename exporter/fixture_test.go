@@ -1,12 +1,16 @@
 package exporter
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -197,8 +201,37 @@ func (h *house) artifact(id ID) []byte {
 	return text
 }
 
+// canonical is what the canonical writer makes of the ledger as it is now.
+func (h *house) canonical(r Request) []byte {
+	h.t.Helper()
+	var text bytes.Buffer
+	err := h.facts.View(h.t.Context(), func(s *ledger.Snapshot) error {
+		document, err := report.Build(h.t.Context(), s, r.Kind, r.Filters)
+		if err == nil {
+			_, err = report.WriteCanonical(&text, document)
+		}
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return text.Bytes()
+}
+
+// createHeld creates an export and stops it, by its clock, where it has its
+// snapshot and nothing is rendered yet. The house must have one worker.
+func (h *house) createHeld(clock *gate, r Request) Export {
+	h.t.Helper()
+	h.rendering <- struct{}{} // keeps it from its snapshot until the clock stands
+	export := h.create(r)
+	clock.close()
+	<-h.rendering
+	<-clock.caught
+	return export
+}
+
 // gate is a clock that can be stopped: whoever asks for the time while it is
-// shut waits until it opens. An export asks for it once it has its snapshot.
+// shut waits until it opens.
 type gate struct {
 	mu     sync.Mutex
 	shut   chan struct{} // closed when it opens; nil while it is open
@@ -232,5 +265,47 @@ func (g *gate) open() {
 	if g.shut != nil {
 		close(g.shut)
 		g.shut = nil
+	}
+}
+
+// eventually waits for what happens on another goroutine.
+func eventually(t testing.TB, what string, happened func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !happened(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited 30 s in vain: want %s", what)
+		}
+	}
+}
+
+// TestMain also makes sure that the tests, who close all exporters, leave no
+// goroutine of this package behind.
+func TestMain(m *testing.M) {
+	if path := os.Getenv(holdVariable); path != "" {
+		os.Exit(hold(path))
+	}
+	code := m.Run()
+	if left := ownGoroutines(5 * time.Second); left != "" && code == 0 {
+		fmt.Fprintf(os.Stderr, "goroutines left after all tests, want none:\n%s\n", left)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// ownGoroutines gives the stacks of goroutines that run code of ours, after
+// as long a patience, beside the one that asks.
+func ownGoroutines(patience time.Duration) (left string) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		left = ""
+		stacks := make([]byte, 1<<20)
+		stacks = stacks[:runtime.Stack(stacks, true)]
+		for _, stack := range strings.Split(string(stacks), "\n\n")[1:] {
+			if strings.Contains(stack, "licensekit/") && !strings.Contains(stack, "exporter.TestMain") && !strings.Contains(stack, "testing.tRunner") {
+				left += stack + "\n\n"
+			}
+		}
+		if left == "" || time.Now().After(deadline) {
+			return left
+		}
 	}
 }

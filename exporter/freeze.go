@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"math"
-	"sync/atomic"
 	"syscall"
+	"time"
 
 	"licensekit/exporter/evidence"
 	"licensekit/exporter/ledger"
@@ -14,53 +15,62 @@ import (
 	"licensekit/exporter/report"
 )
 
-// running is an export that waits or is being made.
-type running struct {
-	rows     atomic.Int64
-	finished chan struct{} // closed once the export is ready or failed
-}
-
-func newRunning() *running { return &running{finished: make(chan struct{})} }
+// retryPause is how long a maker rests when the end of an export could not be
+// recorded: most likely the disk is full, and the next export would fare no
+// better.
+const retryPause = time.Second
 
 // work makes queued exports until the exporter is closed.
 func (e *Exporter) work() {
-	for {
-		select {
-		case <-e.ctx.Done():
-			return
-		case id := <-e.queue:
-			if e.ctx.Err() == nil {
-				e.run(id)
-			}
+	for run := e.queue.take(); run != nil; run = e.queue.take() {
+		log := e.opts.Log.With("export_id", run.id)
+		switch err := e.run(run, log); {
+		case err == nil:
+			e.queue.finish(run)
+		case e.ctx.Err() != nil:
+			log.Info("export interrupted, it is made at the next start")
+		default:
+			log.Error("record the end of the export, it is made again", "error", err)
+			e.queue.back(run)
+			e.rest(retryPause)
 		}
 	}
 }
 
-// run makes one export and records how it ended. One that is cut short by
-// Close keeps its place for the next start.
-func (e *Exporter) run(id ID) {
-	e.mu.Lock()
-	run := e.running[id]
-	e.mu.Unlock()
-	log := e.opts.Log.With("export_id", id)
-	err := e.freeze(e.ctx, id, run)
-	if err != nil && e.ctx.Err() != nil {
-		log.Info("export interrupted, it is made at the next start")
-		return
+// rest waits, unless the exporter is closed.
+func (e *Exporter) rest(pause time.Duration) {
+	select {
+	case <-time.After(pause):
+	case <-e.ctx.Done():
 	}
-	if err != nil {
-		log.Error("export failed", "error", err)
-		err = e.change(id, func(x *entry) {
-			x.Export.Status, x.Export.Error = Failed, failureOf(err)
-		})
+}
+
+// run makes one export and records how it ended. After an error it is
+// unfinished: Close cut it short, or its end could not be recorded.
+func (e *Exporter) run(run *running, log *slog.Logger) error {
+	err := e.freeze(e.ctx, run)
+	if err == nil {
+		return nil
 	}
-	if err != nil { // it stays unfinished in the database and is tried at the next start
-		log.Error("record the failed export", "error", err)
+	if e.ctx.Err() != nil {
+		return err
 	}
-	e.mu.Lock()
-	delete(e.running, id)
-	e.mu.Unlock()
-	close(run.finished)
+	log.Error("export failed", "error", err)
+	err = e.change(run.id, func(x *entry) {
+		x.Export.Status, x.Export.Error = Failed, failureOf(err)
+	})
+	if err != nil && e.beyondChange(run.id) {
+		log.Error("give up the export", "error", err)
+		return nil
+	}
+	return err
+}
+
+// beyondChange tells whether another try is useless: the export is final, or
+// what is stored of it can't be read, which whoever asks for it is told.
+func (e *Exporter) beyondChange(id ID) bool {
+	stored, err := e.entry(id)
+	return err != nil || stored.Export.Status.Final()
 }
 
 // failureOf says in public why an export failed; the rest is in the log.
@@ -91,44 +101,54 @@ type sum struct {
 }
 
 // freeze takes a snapshot, renders it, signs the manifest and publishes both.
-func (e *Exporter) freeze(ctx context.Context, id ID, run *running) error {
-	if err := e.change(id, func(x *entry) { x.Export.Status = Processing }); err != nil {
-		return err
-	}
-	found, err := e.entry(id)
+func (e *Exporter) freeze(ctx context.Context, run *running) error {
+	found, err := e.entry(run.id)
 	if err != nil {
 		return err
 	}
-	format, err := render.Parse(found.Export.Format)
-	if err != nil {
-		return err
-	}
-	f := frozen{}
-	err = e.ledger.View(ctx, func(snapshot *ledger.Snapshot) error {
-		f.asOf, f.at = snapshot.Sequence(), timestamp(e.opts.Now())
-		document, err := report.Build(ctx, snapshot, found.Export.Kind, found.Export.Filters)
-		if err != nil {
-			return err
-		}
-		return e.render(ctx, document.Map(func(_ *report.Section, batch report.Batch) error {
-			run.rows.Add(int64(batch.Len()))
-			return nil
-		}), format, found.Export, &f)
-	})
-	if err != nil {
-		return err
-	}
-	return e.publish(ctx, found.Export, &f)
-}
-
-// render writes the artifact into the blob store and, in the same pass over
-// the rows, tallies the canonical form. For json they are one.
-func (e *Exporter) render(ctx context.Context, d *report.Document, format render.Format, export Export, f *frozen) error {
 	blob, err := e.blobs.Create(ctx, math.MaxInt64)
 	if err != nil {
 		return err
 	}
 	defer blob.Abort()
+	f, err := e.snapshot(ctx, found.Export, run, blob)
+	if err != nil {
+		return err
+	}
+	if _, _, err := blob.Commit(); err != nil {
+		return err
+	}
+	return e.publish(ctx, found.Export, f)
+}
+
+// snapshot renders an export from one state of the ledger. Only so many do
+// that at a time; what comes after it waits for the disk, not for a processor.
+func (e *Exporter) snapshot(ctx context.Context, export Export, run *running, w io.Writer) (f *frozen, err error) {
+	select {
+	case e.rendering <- struct{}{}:
+		defer func() { <-e.rendering }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	run.begin()
+	err = e.ledger.View(ctx, func(snapshot *ledger.Snapshot) error {
+		f = &frozen{asOf: snapshot.Sequence(), at: timestamp(e.opts.Now())}
+		document, err := report.Build(ctx, snapshot, export.Kind, export.Filters)
+		if err != nil {
+			return err
+		}
+		return e.render(ctx, document.Map(run.count), export, w, f)
+	})
+	return f, err
+}
+
+// render writes the artifact and, in the same pass over the rows, tallies the
+// canonical form. For json they are one.
+func (e *Exporter) render(ctx context.Context, d *report.Document, export Export, w io.Writer, f *frozen) error {
+	format, err := render.Parse(export.Format)
+	if err != nil {
+		return err
+	}
 	artifact, data := evidence.NewTally(), evidence.NewTally()
 	canonical := func(w io.Writer) func(*report.Document) error {
 		return func(d *report.Document) error {
@@ -139,17 +159,14 @@ func (e *Exporter) render(ctx context.Context, d *report.Document, format render
 	}
 	if format.Canonical {
 		artifact = data
-		err = canonical(io.MultiWriter(blob, data))(d)
+		err = canonical(io.MultiWriter(w, data))(d)
 	} else {
 		info := render.Info{ExportID: string(export.ID), FrozenAt: int64(f.at), Instance: e.instance, KeyID: e.key.Public.ID()}
 		err = report.Fork(ctx, d, canonical(data), func(d *report.Document) error {
-			return format.Encode(ctx, io.MultiWriter(blob, artifact), d, info)
+			return format.Encode(ctx, io.MultiWriter(w, artifact), d, info)
 		})
 	}
 	if err != nil {
-		return err
-	}
-	if _, _, err = blob.Commit(); err != nil {
 		return err
 	}
 	f.data, f.artifact = sum{data.File(), data.CRC32()}, sum{artifact.File(), artifact.CRC32()}

@@ -1,7 +1,6 @@
 package exporter
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -56,30 +55,42 @@ func sequenceKey(sequence int64) string {
 	return string(binary.BigEndian.AppendUint64(nil, uint64(sequence)))
 }
 
-// insert stores a new export, or loads the one that the request's idempotency
-// key stands for into export. A full queue refuses only new ones.
-func (e *Exporter) insert(r Request, export *Export, full bool) (made bool, err error) {
+// recall gives the export that the request's idempotency key stands for.
+// Errors: fs.ErrNotExist, [ErrIdempotency].
+func (e *Exporter) recall(r Request) (known Export, err error) {
+	if r.IdempotencyKey == "" {
+		return Export{}, fs.ErrNotExist
+	}
 	fingerprint, err := r.fingerprint()
 	if err != nil {
-		return false, err
+		return Export{}, err
 	}
-	err = e.db.Update(func(tx *bbolt.Tx) error {
+	err = e.db.View(func(tx *bbolt.Tx) error {
+		known, err = recall(tx, r, fingerprint)
+		return err
+	})
+	return known, err
+}
+
+// insert stores a fresh export, unless its idempotency key came to stand for
+// another one meanwhile.
+func (e *Exporter) insert(r Request, fresh Export) (export Export, made bool, err error) {
+	fingerprint, err := r.fingerprint()
+	if err != nil {
+		return Export{}, false, err
+	}
+	err = e.commits.do(func(tx *bbolt.Tx) error {
 		if r.IdempotencyKey != "" {
 			known, err := recall(tx, r, fingerprint)
-			if err == nil {
-				*export = known
-			}
 			if !errors.Is(err, fs.ErrNotExist) {
+				export, made = known, false
 				return err
 			}
 		}
-		if full {
-			return ErrBusy
-		}
-		made = true
-		return store(tx, r, fingerprint, export)
+		export, made = fresh, true
+		return store(tx, r, fingerprint, &export)
 	})
-	return made, err
+	return export, made && err == nil, err
 }
 
 // fingerprint tells requests apart that share an idempotency key.
@@ -126,6 +137,9 @@ func store(tx *bbolt.Tx, r Request, fingerprint report.Digest, export *Export) e
 
 func loadEntry(tx *bbolt.Tx, id ID) (entry, error) {
 	found, err := sealed.Get[entry](tx, exportsBucket, string(id))
+	if err == nil && found.Export.ID != id {
+		err = fmt.Errorf("read export %s: %w: it is that of %s", id, sealed.ErrDamaged, found.Export.ID)
+	}
 	found.Export.Sequence = found.Sequence
 	return found, err
 }
@@ -142,7 +156,7 @@ func (e *Exporter) entry(id ID) (found entry, err error) {
 // change rewrites an export that is not final. One that is gone or final is
 // left alone, and an error.
 func (e *Exporter) change(id ID, edit func(*entry)) error {
-	return e.db.Update(func(tx *bbolt.Tx) error {
+	return e.commits.do(func(tx *bbolt.Tx) error {
 		found, err := loadEntry(tx, id)
 		if err != nil {
 			return err
@@ -159,59 +173,4 @@ func (e *Exporter) change(id ID, edit func(*entry)) error {
 		}
 		return sealed.Put(tx, exportsBucket, string(id), found)
 	})
-}
-
-// Query selects exports for a list.
-type Query struct {
-	Kind      report.Kind // "" for any, likewise below
-	Format    string
-	Status    Status
-	CreatedBy string
-	Before    int64 // only exports with a lower sequence; 0 for all
-	Limit     int
-}
-
-func (q Query) matches(x Export) bool {
-	return (q.Kind == "" || q.Kind == x.Kind) && (q.Format == "" || q.Format == x.Format) &&
-		(q.Status == "" || q.Status == x.Status) && (q.CreatedBy == "" || q.CreatedBy == x.CreatedBy)
-}
-
-// List gives exports, newest first. next is the Before of the following page,
-// 0 if there is none.
-func (e *Exporter) List(ctx context.Context, q Query) (page []Export, next int64, err error) {
-	page = []Export{}
-	err = e.db.View(func(tx *bbolt.Tx) error {
-		c := tx.Bucket([]byte(orderBucket)).Cursor()
-		key, id := last(c, q.Before)
-		for ; key != nil; key, id = c.Prev() {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			found, err := loadEntry(tx, ID(id))
-			if err != nil {
-				return err
-			}
-			if !q.matches(found.Export) {
-				continue
-			}
-			if len(page) == q.Limit {
-				next = page[len(page)-1].Sequence
-				return nil
-			}
-			page = append(page, found.Export)
-		}
-		return nil
-	})
-	return page, next, err
-}
-
-// last moves the cursor to the last key below a sequence.
-func last(c *bbolt.Cursor, before int64) (key, value []byte) {
-	if before == 0 {
-		return c.Last()
-	}
-	if key, _ := c.Seek([]byte(sequenceKey(before))); key == nil {
-		return c.Last()
-	}
-	return c.Prev()
 }

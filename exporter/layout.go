@@ -1,0 +1,132 @@
+package exporter
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"go.etcd.io/bbolt"
+)
+
+// A directory is made in this order: keys/ and tmp/, the format file, the
+// database, blobs/. Each step is whole or not there, and none replaces a file,
+// so after a crash anywhere, or beside another process that does the same, the
+// next open goes on from what it finds.
+
+// make lays out a new directory. The format file is its last step: a directory
+// without it was never in use.
+func (d *Directory) make(create bool) error {
+	if err := d.survey(); err != nil {
+		return err
+	}
+	if !create {
+		return ErrNoDirectory
+	}
+	for _, dir := range []string{d.Path, d.Keys(), d.Tmp()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	if err := syncDir(filepath.Join(d.Path, "..")); err != nil {
+		return err
+	}
+	text, err := json.Marshal(format{FormatVersion, "lki_" + string(newID()[len(idPrefix):])})
+	if err != nil {
+		return err
+	}
+	err = createDurably(filepath.Join(d.Path, formatFile), d.Tmp(), func(f *os.File) error {
+		_, err := f.Write(append(text, '\n'))
+		return err
+	})
+	if err != nil && !overtaken(err) {
+		return err
+	}
+	return d.readFormat()
+}
+
+// overtaken tells whether another process that makes the same directory was
+// quicker: the file is there, or that process already emptied tmp/.
+func overtaken(err error) bool {
+	return errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist)
+}
+
+// survey refuses what is no place for a new data directory.
+func (d *Directory) survey() error {
+	entries, err := os.ReadDir(d.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, entry := range entries {
+		switch entry.Name() {
+		case databaseFile:
+			return fmt.Errorf("%s is there but %s is missing: restore it from a backup", databaseFile, formatFile)
+		case keysDir, tmpDir, blobsDir: // laid in beforehand, or left by a start that ended early
+		default:
+			return fmt.Errorf("%w: it holds %s", ErrForeign, entry.Name())
+		}
+	}
+	return err
+}
+
+// makeDatabase makes meta.db where there is none yet. A store of blobs without
+// a database has lost it: an empty one would hide that.
+func (d *Directory) makeDatabase() error {
+	path := filepath.Join(d.Path, databaseFile)
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if blobs, _ := os.ReadDir(filepath.Join(d.Path, blobsDir)); len(blobs) > 0 {
+		return fmt.Errorf("%s is there but %s is missing: restore it from a backup", blobsDir, databaseFile)
+	}
+	if err := os.MkdirAll(d.Tmp(), 0o700); err != nil {
+		return err
+	}
+	err := createDurably(path, d.Tmp(), func(f *os.File) error {
+		db, err := bbolt.Open(f.Name(), 0o600, &bbolt.Options{Timeout: lockWait})
+		if err != nil {
+			return err
+		}
+		return errors.Join(db.Sync(), db.Close())
+	})
+	if err != nil && overtaken(err) {
+		_, err = os.Stat(path)
+	}
+	return err
+}
+
+// createDurably makes a file appear at once, whole, and survive a power cut.
+// It is staged under a name of its own in a directory of the same file system
+// and replaces nothing: a file that is there is fs.ErrExist.
+func createDurably(path, staging string, write func(*os.File) error) error {
+	f, err := os.CreateTemp(staging, filepath.Base(path)+".*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("create %s: %w", path, err)
+	}
+	defer os.Remove(f.Name())
+	err = write(f)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Link(f.Name(), path)
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return fmt.Errorf("create %s: %w", path, err)
+	}
+	return nil
+}
+
+func syncDir(path string) error {
+	if runtime.GOOS == "windows" { // a directory can't be flushed there
+		return nil
+	}
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

@@ -1,0 +1,170 @@
+package exporter
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"licensekit/exporter/report"
+)
+
+// running is an export that waits or is being made. A nil one stands for an
+// export that is neither.
+type running struct {
+	id       ID
+	making   atomic.Bool
+	rows     atomic.Int64  // rendered so far
+	finished chan struct{} // closed once the export is ready or failed
+}
+
+func newRunning(id ID) *running { return &running{id: id, finished: make(chan struct{})} }
+
+func (r *running) begin() { r.making.Store(true) }
+
+// reset undoes what was made, for another try.
+func (r *running) reset() {
+	r.making.Store(false)
+	r.rows.Store(0)
+}
+
+// count watches the rows that pass.
+func (r *running) count(_ *report.Section, batch report.Batch) error {
+	r.rows.Add(int64(batch.Len()))
+	return nil
+}
+
+// shown is an export's stored metadata with what only memory knows of it.
+func (r *running) shown(stored Export) Export {
+	if r != nil && r.making.Load() && !stored.Status.Final() {
+		stored.Status, stored.Progress = Processing, &Progress{Rows: r.rows.Load()}
+	}
+	return stored
+}
+
+// queue holds the unfinished exports and hands them out in the order in which
+// they came.
+type queue struct {
+	limit int            // how many may wait
+	held  sync.WaitGroup // places reserved and not settled
+
+	mu       sync.Mutex // guards what follows
+	changed  *sync.Cond // something waits, or closed is set
+	closed   bool
+	reserved int        // places of exports that are being stored
+	waiting  []*running // next first
+	all      map[ID]*running
+}
+
+func newQueue(limit int) *queue {
+	q := &queue{limit: limit, all: map[ID]*running{}}
+	q.changed = sync.NewCond(&q.mu)
+	return q
+}
+
+// resume queues what was accepted before this start, be it beyond the limit.
+func (q *queue) resume(ids []ID) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, id := range ids {
+		run := newRunning(id)
+		q.all[id], q.waiting = run, append(q.waiting, run)
+	}
+}
+
+// reserve holds a place for an export until it is settled. Whoever learns of
+// the export meanwhile finds it. Errors: [ErrBusy], [ErrClosed].
+func (q *queue) reserve(id ID) (*running, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed:
+		return nil, ErrClosed
+	case q.reserved+len(q.waiting) >= q.limit:
+		return nil, ErrBusy
+	}
+	q.held.Add(1)
+	q.reserved++
+	run := newRunning(id)
+	q.all[id] = run
+	return run, nil
+}
+
+// settle queues the export of a reserved place, or gives the place back.
+func (q *queue) settle(run *running, stored bool) {
+	defer q.held.Done()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.reserved--
+	if !stored {
+		delete(q.all, run.id)
+		return
+	}
+	q.waiting = append(q.waiting, run)
+	q.changed.Signal()
+}
+
+// take waits for the next export; nil means that the queue is closed.
+func (q *queue) take() *running {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.waiting) == 0 && !q.closed {
+		q.changed.Wait()
+	}
+	if q.closed {
+		return nil
+	}
+	run := q.waiting[0]
+	q.waiting = q.waiting[1:]
+	return run
+}
+
+// back queues an export for another try, behind the others.
+func (q *queue) back(run *running) {
+	run.reset()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting = append(q.waiting, run)
+	q.changed.Signal()
+}
+
+// finish lets go of an export whose end is recorded, and of who waits for it.
+func (q *queue) finish(run *running) {
+	q.mu.Lock()
+	delete(q.all, run.id)
+	q.mu.Unlock()
+	close(run.finished)
+}
+
+// close ends the handing out and waits for the places that are reserved.
+func (q *queue) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.changed.Broadcast()
+	q.mu.Unlock()
+	q.held.Wait()
+}
+
+// find gives an unfinished export, nil if there is none.
+func (q *queue) find(id ID) *running {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.all[id]
+}
+
+// making gives the exports that are being made.
+func (q *queue) making() map[ID]*running {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	making := map[ID]*running{}
+	for id, run := range q.all {
+		if run.making.Load() {
+			making[id] = run
+		}
+	}
+	return making
+}
+
+func (q *queue) unfinished() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.all)
+}

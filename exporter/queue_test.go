@@ -1,0 +1,204 @@
+package exporter
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"licensekit/exporter/report"
+)
+
+func TestQueueHoldsMoreThanThereAreWorkers(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, Options{Workers: 1})
+	h.fill(20)
+	var ids []ID
+	h.rendering <- struct{}{}
+	for range 40 {
+		ids = append(ids, h.create(ask(t, report.UsageSummary, "csv")).ID)
+	}
+	if got := h.Unfinished(); got != 40 {
+		t.Errorf("unfinished: got %d, want 40", got)
+	}
+	<-h.rendering
+	for _, id := range ids {
+		h.await(id, Ready)
+	}
+	if got := h.Unfinished(); got != 0 {
+		t.Errorf("unfinished at last: got %d, want 0", got)
+	}
+}
+
+func TestFullQueueRefusesNewExports(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, Options{MaxQueued: 3})
+	r := ask(t, report.UsageSummary, "json")
+	r.IdempotencyKey = "known"
+	known := h.create(r)
+	r.IdempotencyKey = ""
+	h.create(r)
+	last := h.create(r)
+	for range 2 {
+		if x, made, err := h.Create(t.Context(), r); !errors.Is(err, ErrBusy) || made {
+			t.Errorf("one too many: got %+v, made %v, %v; want ErrBusy", x, made, err)
+		}
+	}
+	r.IdempotencyKey = "known"
+	if x, made, err := h.Create(t.Context(), r); err != nil || made || x.ID != known.ID {
+		t.Errorf("one that is known, in a full queue: got %s, made %v, %v; want %s", x.ID, made, err, known.ID)
+	}
+	h.reopen(1)
+	h.await(last.ID, Ready)
+	if got := h.freeze(report.UsageSummary, "json"); got.Sequence != 4 {
+		t.Errorf("sequence of the next export: got %d, want 4, for a refused one takes none", got.Sequence)
+	}
+}
+
+// A place is given back when the request turns out to be wrong.
+func TestRefusedRequestsTakeNoPlace(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, Options{MaxQueued: 2})
+	r := ask(t, report.UsageSummary, "json")
+	r.IdempotencyKey = "k"
+	h.create(r)
+	for range 5 {
+		if _, made, err := h.Create(t.Context(), r); err != nil || made {
+			t.Errorf("replay: got made %v, %v; want the known one", made, err)
+		}
+		other := r
+		other.Filters.CustomerID = "c"
+		if _, _, err := h.Create(t.Context(), other); !errors.Is(err, ErrIdempotency) {
+			t.Errorf("conflict: got %v, want ErrIdempotency", err)
+		}
+	}
+	r.IdempotencyKey = "other"
+	h.create(r)
+}
+
+// What was accepted is made, though the limit be lower now.
+func TestMoreUnfinishedThanMayWait(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, Options{})
+	h.fill(5)
+	var ids []ID
+	for range 30 {
+		ids = append(ids, h.create(ask(t, report.UsageSummary, "json")).ID)
+	}
+	h.opts.MaxQueued = 2
+	h.reopen(2)
+	for _, id := range ids {
+		h.await(id, Ready)
+	}
+}
+
+// Exports that Close cuts off have kept their ids and are made at the next
+// start, from the data of then.
+func TestCloseInterrupts(t *testing.T) {
+	t.Parallel()
+	clock := newGate()
+	h := newHouse(t, Options{Workers: 1, Now: clock.now})
+	h.fill(100)
+	x := h.createHeld(clock, ask(t, report.UsageLedger, "csv"))
+	if got, err := h.Get(t.Context(), x.ID); err != nil || got.Status != Processing || got.Progress == nil {
+		t.Errorf("while it is made: got %+v, %v; want processing, with its progress", got, err)
+	}
+	waited := make(chan Export)
+	go func() {
+		got, err := h.Wait(context.Background(), x.ID)
+		if err != nil {
+			t.Errorf("wait for an export that is interrupted: %v", err)
+		}
+		waited <- got
+	}()
+	closed := make(chan error)
+	go func() { closed <- h.Exporter.Close() }()
+	if got := <-waited; got.Status.Final() || got.ID != x.ID {
+		t.Errorf("what a waiter sees when the exporter closes: got %+v, want it unfinished", got)
+	}
+	clock.open()
+	if err := <-closed; err != nil {
+		t.Errorf("close: %v", err)
+	}
+	if got := blobsOf(t, h); len(got) > 0 {
+		t.Errorf("blobs of an interrupted export: got %v, want none", got)
+	}
+	h.reopen(0)
+	if got, err := h.Get(t.Context(), x.ID); err != nil || got.Status != Pending {
+		t.Errorf("after a restart: got %+v, %v; want pending", got, err)
+	}
+	h.fill(1)
+	h.reopen(1)
+	if got := h.await(x.ID, Ready); *got.AsOf != 101 || got.CreatedAt != x.CreatedAt {
+		t.Errorf("made at last: got %+v, want it as of 101, created at %v", got, x.CreatedAt)
+	}
+}
+
+// Wherever Close meets an export, it is ready, or unfinished and made later.
+func TestCloseAtAnyTime(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, Options{Workers: 1})
+	h.fill(10_000)
+	for i := range 6 {
+		x := h.create(ask(t, report.UsageLedger, []string{"json", "csv"}[i%2]))
+		time.Sleep(time.Duration(i) * 5 * time.Millisecond)
+		h.reopen(1)
+		h.await(x.ID, Ready)
+	}
+}
+
+func TestCreateAfterClose(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, Options{Workers: 1})
+	r := ask(t, report.UsageSummary, "json")
+	r.IdempotencyKey = "k"
+	h.await(h.create(r).ID, Ready)
+	if err := h.Exporter.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"", "k"} {
+		r.IdempotencyKey = key
+		if _, made, err := h.Create(t.Context(), r); !errors.Is(err, ErrClosed) || made {
+			t.Errorf("create with key %q: got made %v, %v; want ErrClosed", key, made, err)
+		}
+	}
+	if err := h.Exporter.Close(); err != nil {
+		t.Errorf("close again: %v", err)
+	}
+}
+
+// Close waits for what is being stored: an export that was created is there
+// after a restart.
+func TestCloseBesideCreate(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, Options{Workers: 1})
+	h.commits.turn <- struct{}{} // keeps the export from being stored
+	created := make(chan Export)
+	go func() {
+		x, made, err := h.Create(context.Background(), ask(t, report.UsageSummary, "json"))
+		if err != nil || !made {
+			t.Errorf("create beside close: got made %v, %v", made, err)
+		}
+		created <- x
+	}()
+	eventually(t, "the export to be stored", func() bool {
+		h.commits.mu.Lock()
+		defer h.commits.mu.Unlock()
+		return len(h.commits.waiting) == 1
+	})
+	closed := make(chan error)
+	go func() { closed <- h.Exporter.Close() }()
+	<-h.ctx.Done()
+	select {
+	case <-closed:
+		t.Error("close returned before the export was stored")
+	case <-time.After(20 * time.Millisecond):
+	}
+	<-h.commits.turn
+	x := <-created
+	if err := <-closed; err != nil {
+		t.Errorf("close: %v", err)
+	}
+	h.reopen(1)
+	h.await(x.ID, Ready)
+}
