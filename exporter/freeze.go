@@ -3,6 +3,7 @@ package exporter
 import (
 	"context"
 	"errors"
+	"hash/crc32"
 	"io"
 	"log/slog"
 	"math"
@@ -115,8 +116,13 @@ func (e *Exporter) freeze(ctx context.Context, run *running) error {
 	if err != nil {
 		return err
 	}
-	if _, _, err := blob.Commit(); err != nil {
+	ref, _, err := blob.Commit()
+	if err != nil {
 		return err
+	}
+	f.artifact.Digest = report.Digest(ref)
+	if f.data.Size == 0 { // the artifact is the canonical form
+		f.data = f.artifact
 	}
 	return e.publish(ctx, found.Export, f)
 }
@@ -143,13 +149,13 @@ func (e *Exporter) snapshot(ctx context.Context, export Export, run *running, w 
 }
 
 // render writes the artifact and, in the same pass over the rows, tallies the
-// canonical form. For json they are one.
+// canonical form. For json they are one. The artifact's digest is left to the
+// blob store, which hashes what it writes.
 func (e *Exporter) render(ctx context.Context, d *report.Document, export Export, w io.Writer, f *frozen) error {
 	format, err := render.Parse(export.Format)
 	if err != nil {
 		return err
 	}
-	artifact, data := evidence.NewTally(), evidence.NewTally()
 	canonical := func(w io.Writer) func(*report.Document) error {
 		return func(d *report.Document) error {
 			totals, err := report.WriteCanonical(w, d)
@@ -157,21 +163,42 @@ func (e *Exporter) render(ctx context.Context, d *report.Document, export Export
 			return err
 		}
 	}
+	artifact := &checksum{w: w}
 	if format.Canonical {
-		artifact = data
-		err = canonical(io.MultiWriter(w, data))(d)
-	} else {
-		info := render.Info{ExportID: string(export.ID), FrozenAt: int64(f.at), Instance: e.instance, KeyID: e.key.Public.ID()}
-		err = report.Fork(ctx, d, canonical(data), func(d *report.Document) error {
-			return format.Encode(ctx, io.MultiWriter(w, artifact), d, info)
-		})
-	}
-	if err != nil {
+		err = writeBehind(artifact, func(w io.Writer) error { return canonical(w)(d) })
+		f.artifact = artifact.sum()
 		return err
 	}
-	f.data, f.artifact = sum{data.File(), data.CRC32()}, sum{artifact.File(), artifact.CRC32()}
-	return nil
+	data := evidence.NewTally()
+	info := render.Info{ExportID: string(export.ID), FrozenAt: int64(f.at), Instance: e.instance, KeyID: e.key.Public.ID()}
+	err = report.Fork(ctx, d,
+		func(d *report.Document) error {
+			return writeBehind(data, func(w io.Writer) error { return canonical(w)(d) })
+		},
+		func(d *report.Document) error {
+			return writeBehind(artifact, func(w io.Writer) error { return format.Encode(ctx, w, d, info) })
+		})
+	f.data, f.artifact = sum{data.File(), data.CRC32()}, artifact.sum()
+	return err
 }
+
+// checksum passes on what it is given and keeps its size and CRC-32.
+type checksum struct {
+	w    io.Writer
+	crc  uint32
+	size int64
+}
+
+// Write passes p on.
+func (c *checksum) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.crc = crc32.Update(c.crc, crc32.IEEETable, p[:n])
+	c.size += int64(n)
+	return n, err
+}
+
+// sum is what is known; the digest is missing.
+func (c *checksum) sum() sum { return sum{evidence.File{Size: c.size}, c.crc} }
 
 // publish signs the manifest, stores it, and makes the export ready.
 func (e *Exporter) publish(ctx context.Context, export Export, f *frozen) error {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -109,14 +110,25 @@ func (g *groups) grow(size int) error {
 
 // rows streams the groups, sorted.
 func (g *groups) rows(yield func(Batch, error) bool) {
+	ranks := make([]ranking, len(g.dimensions))
+	for i, d := range g.dimensions {
+		ranks[i] = g.rank(i, d)
+	}
 	order := make([]uint32, g.size)
 	for id := range order {
 		order[id] = uint32(id)
 	}
-	slices.SortFunc(order, g.compare)
+	slices.SortFunc(order, func(a, b uint32) int {
+		for i := range ranks {
+			if c := cmp.Compare(ranks[i].of[a], ranks[i].of[b]); c != 0 {
+				return c
+			}
+		}
+		return 0
+	})
 	b := NewBuilder(g.columns())
 	for _, id := range order {
-		g.row(b, id)
+		g.row(b, id, ranks)
 		if b.EndRow() && !yield(b.Take(), nil) {
 			return
 		}
@@ -126,10 +138,10 @@ func (g *groups) rows(yield func(Batch, error) bool) {
 	}
 }
 
-func (g *groups) row(b *Builder, id uint32) {
+func (g *groups) row(b *Builder, id uint32, ranks []ranking) {
 	column := 0
 	for i, d := range g.dimensions {
-		d.add(b, column, g.code(id, i))
+		d.add(b, column, ranks[i].values[ranks[i].of[id]])
 		column += len(d.columns())
 	}
 	for i := range g.measures {
@@ -137,13 +149,33 @@ func (g *groups) row(b *Builder, id uint32) {
 	}
 }
 
-func (g *groups) compare(a, b uint32) int {
-	for i, d := range g.dimensions {
-		if c := d.compare(g.code(a, i), g.code(b, i)); c != 0 {
-			return c
-		}
+// ranking is the order of the groups in one dimension: its values are sorted
+// once, so that sorting the groups compares small integers.
+type ranking struct {
+	values []uint32 // value numbers, sorted
+	of     []uint32 // per group, where its value stands in values
+}
+
+func (g *groups) rank(dimension int, d dimension) ranking {
+	r := ranking{of: make([]uint32, g.size)}
+	most := uint32(0)
+	for id := range r.of {
+		r.of[id] = g.code(uint32(id), dimension)
+		most = max(most, r.of[id])
 	}
-	return 0
+	r.values = make([]uint32, most+1)
+	for code := range r.values {
+		r.values[code] = uint32(code)
+	}
+	slices.SortFunc(r.values, d.compare)
+	place := make([]uint32, len(r.values))
+	for rank, code := range r.values {
+		place[code] = uint32(rank)
+	}
+	for id, code := range r.of {
+		r.of[id] = place[code]
+	}
+	return r
 }
 
 // code is the value number of a group in one dimension.
@@ -184,17 +216,4 @@ func (p *pairing) join(left, right []uint32) {
 func (p *pairing) split(number uint32) (left, right uint32) {
 	pair := p.pairs[number]
 	return uint32(pair >> 32), uint32(pair)
-}
-
-// groupedRows streams the groups of the activities that a match selects. Each
-// reading scans anew, into groups of its own.
-func groupedRows(ctx context.Context, source Source, match Match, grouping func() *groups) Rows {
-	return func(yield func(Batch, error) bool) {
-		g := grouping()
-		if err := scan(ctx, source, match, g); err != nil {
-			yield(nil, err)
-			return
-		}
-		g.rows(yield)
-	}
 }

@@ -133,6 +133,14 @@ func randomFilters(random *rand.Rand, kind Kind, start int64) map[string]string 
 	return values
 }
 
+// TestUsageInPartsMatchesSlowReference groups a handful of facts at a time, as
+// large ledgers are.
+func TestUsageInPartsMatchesSlowReference(t *testing.T) {
+	defer func(before int64) { partEvents = before }(partEvents)
+	partEvents = 15
+	TestUsageMatchesSlowReference(t)
+}
+
 func TestUsageMatchesSlowReference(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	found := 0
