@@ -76,6 +76,7 @@ type Exporter struct {
 	ledger   *ledger.Ledger
 	key      *evidence.SigningKey
 	instance string
+	tmp      string // for what is unfinished
 	opts     Options
 
 	queue     *queue
@@ -89,7 +90,7 @@ type Exporter struct {
 func Open(dir *Directory, facts *ledger.Ledger, key *evidence.SigningKey, opts Options) (*Exporter, error) {
 	e := &Exporter{
 		db: dir.DB, commits: &committer{update: dir.DB.Update, turn: make(chan struct{}, 1)}, blobs: dir.Blobs,
-		ledger: facts, key: key, instance: dir.Instance, opts: opts,
+		ledger: facts, key: key, instance: dir.Instance, tmp: dir.Tmp(), opts: opts,
 		queue: newQueue(cmp.Or(opts.MaxQueued, MaxQueued)), rendering: make(chan struct{}, opts.Workers),
 	}
 	unfinished, err := e.prepare()

@@ -3,10 +3,13 @@ package exporter
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"log/slog"
 	"math"
+	"os"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -76,7 +79,10 @@ func (e *Exporter) beyondChange(id ID) bool {
 
 // failureOf says in public why an export failed; the rest is in the log.
 func failureOf(err error) *Failure {
+	var capacity *render.CapacityError
 	switch {
+	case errors.As(err, &capacity):
+		return &Failure{capacity.Code(), capacity.Error()}
 	case errors.Is(err, report.ErrOverflow):
 		return &Failure{"TOTAL_OVERFLOW", report.ErrOverflow.Error()}
 	case errors.Is(err, report.ErrTooManyGroups):
@@ -163,23 +169,81 @@ func (e *Exporter) render(ctx context.Context, d *report.Document, export Export
 			return err
 		}
 	}
+	if format.MaxRows > 0 {
+		d = bounded(d, format)
+	}
 	artifact := &checksum{w: w}
+	if format.FromCanonical {
+		err = e.renderTwice(ctx, d, format, export, artifact, f)
+		f.artifact = artifact.sum()
+		return err
+	}
 	if format.Canonical {
 		err = writeBehind(artifact, func(w io.Writer) error { return canonical(w)(d) })
 		f.artifact = artifact.sum()
 		return err
 	}
 	data := evidence.NewTally()
-	info := render.Info{ExportID: string(export.ID), FrozenAt: int64(f.at), Instance: e.instance, KeyID: e.key.Public.ID()}
+	info := e.info(export, f)
 	err = report.Fork(ctx, d,
 		func(d *report.Document) error {
 			return writeBehind(data, func(w io.Writer) error { return canonical(w)(d) })
 		},
 		func(d *report.Document) error {
-			return writeBehind(artifact, func(w io.Writer) error { return format.Encode(ctx, w, d, info) })
+			return writeBehind(artifact, func(w io.Writer) error { return encode(ctx, format, w, d, info) })
 		})
 	f.data, f.artifact = sum{data.File(), data.CRC32()}, artifact.sum()
 	return err
+}
+
+// info is what a format shows beside the data.
+func (e *Exporter) info(export Export, f *frozen) render.Info {
+	return render.Info{ExportID: string(export.ID), FrozenAt: int64(f.at), Instance: e.instance, KeyID: e.key.Public.ID()}
+}
+
+// bounded gives a document that fails once it has more rows than the format
+// holds.
+func bounded(d *report.Document, format render.Format) *report.Document {
+	rows := int64(0)
+	return d.Map(func(_ *report.Section, batch report.Batch) error {
+		if rows += int64(batch.Len()); rows > format.MaxRows {
+			return &render.CapacityError{Format: format.Name, Problem: fmt.Sprintf("it has more than %d rows", format.MaxRows), Instead: "csv"}
+		}
+		return nil
+	})
+}
+
+// renderTwice makes the canonical form first, in a file without a name, for a
+// format whose first page needs the digest and the totals.
+func (e *Exporter) renderTwice(ctx context.Context, d *report.Document, format render.Format, export Export, w io.Writer, f *frozen) error {
+	spool, err := os.CreateTemp(e.tmp, "canonical-*")
+	if err != nil {
+		return err
+	}
+	defer spool.Close()
+	if err := os.Remove(spool.Name()); err != nil {
+		return err
+	}
+	data := evidence.NewTally()
+	totals, err := report.WriteCanonical(io.MultiWriter(spool, data), d)
+	if err != nil {
+		return err
+	}
+	f.rows, f.data = totals.Rows(), sum{data.File(), data.CRC32()}
+	info := e.info(export, f)
+	info.Digest, info.Canonical = f.data.Digest, io.NewSectionReader(spool, 0, f.data.Size)
+	return encode(ctx, format, w, d, info)
+}
+
+// encode keeps an encoder that panics from ending the process: the export would
+// be tried again at every start.
+func encode(ctx context.Context, format render.Format, w io.Writer, d *report.Document, info render.Info) (err error) {
+	defer func() {
+		if crash := recover(); crash != nil {
+			err = fmt.Errorf("encoder of %s crashed: %v\n%s", format.Name, crash, debug.Stack())
+		}
+	}()
+	return format.Encode(ctx, w, d, info)
 }
 
 // checksum passes on what it is given and keeps its size and CRC-32.

@@ -5,15 +5,18 @@
 // # Promises
 //
 //   - decode(encode(d)) == d, and whatever decodes is encoded to the same
-//     bytes again: a file has one meaning and a report one file.
+//     bytes again: a file has one meaning and a report one file. What xlsx
+//     leaves out of this is said below.
 //   - Encoders only read a document's batches; several may share them, side by
 //     side (see [report.Fork]).
-//   - json and csv stream both ways. Their memory does not grow with the rows.
+//   - All formats stream both ways. Their memory does not grow with the rows,
+//     and nothing is staged on disk.
 //
 // # Refusals
 //
 // Text that is not valid UTF-8 is an error, of the encoder and of the decoder.
-// Nothing is cut, rounded or replaced to make a value fit.
+// Nothing is cut, rounded or replaced to make a value fit. What a format can't
+// hold is a *[CapacityError], which names a format that can.
 //
 // # json
 //
@@ -40,6 +43,40 @@
 // decoder takes one ' off. Integers never have it.
 //
 // Kind and filters are not in the file; who decodes it must know them.
+//
+// # xlsx
+//
+// A workbook (ISO/IEC 29500) with a sheet "Summary" and one for each section,
+// named like it. The summary is for people: kind, period, filters, rows and
+// totals of each section, and what [Info] knows. A sheet of a section has the
+// columns' names as its first row, which stays in view and has filters; each
+// further row is a row. A sheet ends at row 1,048,576, or with the row that
+// brings its XML to 3 GiB, and the section goes on in "usage (2)", under the
+// same header. There are at most 20 such sheets.
+//
+// An absent value has no cell. There are no formulas and no shared strings.
+// Text is an inline string in the format "@"; what XML can't hold is _xHHHH_,
+// and an underscore that would begin such an escape is _x005F_. Integers of up
+// to 15 digits are numbers, with separators of thousands where the column is
+// summed up; longer ones are text, since a spreadsheet would round them. Times
+// from 1900-03-01 to 9999-12-31 are dates in UTC, shown to the millisecond, as
+// the shortest decimals that give the nearest float64; others, which
+// spreadsheets don't agree on, are text as [report.FormatTime] writes it. A
+// column is as wide as its name and the section's first 200 rows need.
+//
+// Equal reports with equal infos give equal bytes, for one version of the
+// libraries that pack them. The properties of the document are those of info,
+// and the archive's dates are fixed.
+//
+// The decoder knows every part by name. It takes sheets that are, byte for
+// byte once unpacked, what the encoder writes for the values in them, and a
+// summary that says the same as the rows, kind and filters, with whatever info
+// it names. So a value that a person sees is the one that counts: formulas,
+// hidden or foreign rows, columns, sheets and parts, and styles that a version
+// of this package did not write, are refused. Not compared are how the archive
+// is packed, its dates, and parts that show no data: the document's properties
+// and the content types. A part of more than 1 MiB besides the sheets is
+// refused, and a row of more than 16 MiB.
 package render
 
 import (
@@ -60,7 +97,23 @@ type Info struct {
 	Digest   report.Digest // of the report's canonical form
 	Instance string        // which installation made the export
 	KeyID    string        // of the key that signs it
+
+	// Canonical is the report's canonical form, of which Digest is the digest.
+	// A format that is FromCanonical needs it; without it, it spools its own
+	// from the document, and takes that one's digest.
+	Canonical *io.SectionReader
+
+	Paper Paper // what pages are made for
 }
+
+// Paper is a size of pages.
+type Paper string
+
+// The paper sizes. The zero Paper is A4.
+const (
+	A4     Paper = "A4"
+	Letter Paper = "Letter"
+)
 
 // Format writes reports as files of one type and reads them back.
 type Format struct {
@@ -68,6 +121,16 @@ type Format struct {
 	ContentType string // a media type
 	Extension   string // of file names, without the dot
 	Canonical   bool   // the file is the report's canonical form itself
+
+	// FromCanonical tells that Encode does not read the document's rows when
+	// Info.Canonical is set, but reads that, more than once: what it shows first
+	// follows from all rows. So the canonical form is to be made beforehand.
+	FromCanonical bool
+
+	// MaxRows is how many rows a file holds, 0 if it takes any number. Encode
+	// refuses more with a *CapacityError as soon as it has counted them; who
+	// counts before can do so earlier.
+	MaxRows int64
 
 	// Encode writes a report. Errors: the document's own, ctx's, the writer's,
 	// and whatever the format can't hold.
@@ -78,10 +141,16 @@ type Format struct {
 	// in order, while r stays open; what is wrong with a row shows when the
 	// rows are read.
 	Decode func(r io.ReaderAt, size int64, kind report.Kind, filters report.Filters) (*report.Document, error)
+
+	// CheckPages makes sure that the pages of a file show the data that is
+	// attached to it, and this Info, of which Canonical is not used. It is nil
+	// for formats without pages, and where the program was built without
+	// MuPDF. Only files whose signature was checked should get here.
+	CheckPages func(ctx context.Context, r io.ReaderAt, size int64, info Info) error
 }
 
 // formats are all formats, in the contract's order.
-var formats = []Format{jsonFormat, csvFormat}
+var formats = []Format{jsonFormat, csvFormat, xlsxFormat}
 
 // Names lists the formats, in the contract's order.
 func Names() []string {

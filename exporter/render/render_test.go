@@ -36,7 +36,7 @@ func TestDecodeUndoesEncode(t *testing.T) {
 		format := mustParse(t, name)
 		for _, request := range requests {
 			filters := filtersOf(t, request.kind, request.filters)
-			for range 60 {
+			for range 20 {
 				d := &report.Document{Kind: request.kind, Filters: filters}
 				d.Sections = randomSections(random, report.Sections(request.kind, filters))
 				checkRoundTrip(t, format, d)
