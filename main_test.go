@@ -39,6 +39,7 @@ func TestScripts(t *testing.T) {
 			"take":    take,
 			"port":    port,
 			"waitfor": waitFor,
+			"settled": settled,
 			"code":    exitCode,
 			"flip":    flip,
 		},
@@ -98,6 +99,20 @@ func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	ts.Fatalf("nothing answers at %s", args[0])
+}
+
+// settled waits until a directory has files and no more come for a while.
+func settled(ts *testscript.TestScript, neg bool, args []string) {
+	const pause = 3 * time.Second
+	for before, since := 0, time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		files, err := os.ReadDir(ts.MkAbs(args[0]))
+		ts.Check(err)
+		if len(files) != before {
+			before, since = len(files), time.Now()
+		} else if before > 0 && time.Since(since) > pause {
+			return
+		}
+	}
 }
 
 // exitCode runs a command that must end with a code: code 2 licensekit ….

@@ -56,17 +56,19 @@ func (e *Exporter) bundle(ctx context.Context, export Export, blob *blobstore.Bl
 	if err != nil {
 		return nil, err
 	}
-	size, err := evidence.BundleSize(envelope)
+	proof, err := e.log.Prove(*export.LogIndex, stored.LogSize)
 	if err != nil {
 		return nil, err
 	}
-	return &Bundle{
-		FileName: string(export.ID) + ".lkbundle.zip", Size: size, artifact: blob,
-		contents: evidence.Contents{
-			Envelope: envelope, ArtifactCRC: stored.ArtifactCRC,
-			Data: func(w io.Writer) error { return writeData(w, export, blob) }, DataCRC: stored.DataCRC,
-		},
-	}, nil
+	contents := evidence.Contents{
+		Envelope: envelope, Proof: proof.Marshal(), ArtifactCRC: stored.ArtifactCRC,
+		Data: func(w io.Writer) error { return writeData(w, export, blob) }, DataCRC: stored.DataCRC,
+	}
+	size, err := contents.Size()
+	if err != nil {
+		return nil, err
+	}
+	return &Bundle{FileName: evidence.BundleName(string(export.ID)), Size: size, artifact: blob, contents: contents}, nil
 }
 
 // envelope reads the signed manifest of an export.

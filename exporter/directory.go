@@ -24,16 +24,18 @@ const (
 	formatFile   = "licensekit.json" // format version and instance id; never changes
 	databaseFile = "meta.db"
 	blobsDir     = "blobs"
+	logDir       = "log"
 	keysDir      = "keys"
 	tmpDir       = "tmp"
 )
 
 // The errors of opening a directory that callers give a hint for.
 var (
-	ErrNewerFormat = errors.New("the data directory was written by a newer version of the program")
-	ErrLocked      = errors.New("another process holds the data directory")
-	ErrNoDirectory = errors.New("there is no data directory")
-	ErrForeign     = errors.New("the directory is not empty and is no data directory")
+	ErrNewerFormat  = errors.New("the data directory was written by a newer version of the program")
+	ErrLocked       = errors.New("another process holds the data directory")
+	ErrNoDirectory  = errors.New("there is no data directory")
+	ErrLostDatabase = errors.New("the data directory has lost its database")
+	ErrForeign      = errors.New("the directory is not empty and is no data directory")
 )
 
 // Directory is an opened data directory:
@@ -41,6 +43,7 @@ var (
 //	licensekit.json      format version and instance id
 //	meta.db              bbolt: API keys, reporting data, export metadata
 //	blobs/               artifacts and manifests, see package blobstore
+//	log/                 the log of exports, see package evidence/tilelog
 //	keys/                signing keys, 0600
 //	tmp/                 whatever is not finished; emptied when it is opened
 //
@@ -101,6 +104,9 @@ func (d *Directory) Close() error {
 
 // Keys is where the signing keys are, unless they are kept elsewhere.
 func (d *Directory) Keys() string { return filepath.Join(d.Path, keysDir) }
+
+// Log is where the log of exports is.
+func (d *Directory) Log() string { return filepath.Join(d.Path, logDir) }
 
 // Tmp is where unfinished files go.
 func (d *Directory) Tmp() string { return filepath.Join(d.Path, tmpDir) }

@@ -72,6 +72,7 @@ type Export struct {
 	FrozenAt  *Timestamp `json:"frozen_at"`
 	RowCount  *int64     `json:"row_count"`
 	SizeBytes *int64     `json:"size_bytes"` // of the artifact
+	LogIndex  *int64     `json:"log_index"`
 	KeyID     string     `json:"key_id,omitempty"`
 	Progress  *Progress  `json:"progress"` // while it is made
 	Error     *Failure   `json:"error"`    // once it has failed
@@ -102,9 +103,11 @@ func newExport(r Request, now time.Time) Export {
 		ID: id, Kind: r.Kind, Format: r.Format.Name, Status: Pending, Filters: r.Filters,
 		ContentType: r.Format.ContentType, CreatedBy: r.CreatedBy,
 		CreatedAt: timestamp(now), UpdatedAt: timestamp(now),
-		DownloadURL: "/api/v1/reports/exports/" + string(id) + "/download",
+		DownloadURL: downloadURL(id),
 	}
 }
+
+func downloadURL(id ID) string { return "/api/v1/reports/exports/" + string(id) + "/download" }
 
 // FileName is what a download of the artifact is called: it says kind, period
 // and id.

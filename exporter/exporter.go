@@ -10,8 +10,8 @@
 //   - An export that was created is in the database, durably, and so is one
 //     that is ready or has failed. That it is being made is known in memory
 //     only: after a crash it is pending again.
-//   - Order of publication: artifact blob, manifest blob, then the export's
-//     entry in the database. A crash between any two leaves the export queued
+//   - Order of publication: artifact blob, manifest blob, log, then the export's
+//     entry in the database, which is made up from the log if it is missing. A crash between any two leaves the export queued
 //     and perhaps a blob that nothing names.
 //   - An export that a stop interrupted is made anew at the next start, from
 //     the snapshot of that moment. So is, after a pause, one whose end could
@@ -39,6 +39,7 @@ import (
 
 	"licensekit/blobstore"
 	"licensekit/exporter/evidence"
+	"licensekit/exporter/evidence/tilelog"
 	"licensekit/exporter/ledger"
 	"licensekit/exporter/render"
 	"licensekit/exporter/report"
@@ -62,6 +63,7 @@ type Options struct {
 	Workers   int    // exports rendered at a time; with 0 all of them wait
 	MaxQueued int    // exports that may wait; [MaxQueued] if 0
 	Version   string // of the program, for manifests
+	Keys      string // the directory of the signing keys; "" for that of the data directory
 }
 
 // makersPerWorker is how many exports are under way for each that is rendered:
@@ -74,10 +76,14 @@ type Exporter struct {
 	commits  *committer
 	blobs    *blobstore.Store
 	ledger   *ledger.Ledger
-	key      *evidence.SigningKey
+	log      *tilelog.Log
+	keys     string // the directory of the signing keys
 	instance string
 	tmp      string // for what is unfinished
 	opts     Options
+
+	keyMu sync.RWMutex         // held while something is signed and logged, and wholly while the key is replaced
+	key   *evidence.SigningKey // guarded by keyMu
 
 	queue     *queue
 	rendering chan struct{} // holds a value for each export that is rendered
@@ -87,15 +93,20 @@ type Exporter struct {
 }
 
 // Open starts making exports, first those that the last stop left unfinished.
-func Open(dir *Directory, facts *ledger.Ledger, key *evidence.SigningKey, opts Options) (*Exporter, error) {
+// What the log has and the database has not is entered before.
+func Open(ctx context.Context, dir *Directory, facts *ledger.Ledger, opts Options) (*Exporter, error) {
 	e := &Exporter{
 		db: dir.DB, commits: &committer{update: dir.DB.Update, turn: make(chan struct{}, 1)}, blobs: dir.Blobs,
-		ledger: facts, key: key, instance: dir.Instance, tmp: dir.Tmp(), opts: opts,
+		ledger: facts, keys: cmp.Or(opts.Keys, dir.Keys()), instance: dir.Instance, tmp: dir.Tmp(), opts: opts,
 		queue: newQueue(cmp.Or(opts.MaxQueued, MaxQueued)), rendering: make(chan struct{}, opts.Workers),
 	}
-	unfinished, err := e.prepare()
+	unfinished, err := e.open(ctx, dir.Log())
 	if err != nil {
-		return nil, fmt.Errorf("open exports: %w", err)
+		err = fmt.Errorf("open exports: %w", err)
+		if e.log != nil {
+			err = errors.Join(err, e.log.Close())
+		}
+		return nil, err
 	}
 	e.queue.resume(unfinished)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
@@ -105,13 +116,30 @@ func Open(dir *Directory, facts *ledger.Ledger, key *evidence.SigningKey, opts O
 	return e, nil
 }
 
+func (e *Exporter) open(ctx context.Context, log string) (unfinished []ID, err error) {
+	if err := e.openLog(ctx, log); err != nil {
+		return nil, err
+	}
+	if err := e.prepare(); err != nil {
+		return nil, err
+	}
+	adopted, err := e.reconcile(ctx)
+	if adopted > 0 {
+		e.opts.Log.Info("entered exports that the log has and the database had not", "exports", adopted)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return e.unfinished()
+}
+
 // Close waits until each Create under way is stored and stops making exports.
 // What is unfinished is made at the next start.
 func (e *Exporter) Close() error {
 	e.cancel()
 	e.queue.close()
 	e.makers.Wait()
-	return nil
+	return e.log.Close()
 }
 
 // Request asks for an export.

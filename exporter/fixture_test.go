@@ -68,7 +68,7 @@ func (h *house) open() {
 	if h.facts, err = ledger.Open(h.dir.DB, ledger.Options{Tmp: h.dir.Tmp()}); err != nil {
 		h.t.Fatal(err)
 	}
-	if h.Exporter, err = Open(h.dir, h.facts, h.key, h.opts); err != nil {
+	if h.Exporter, err = Open(context.Background(), h.dir, h.facts, h.opts); err != nil {
 		h.t.Fatal(err)
 	}
 }

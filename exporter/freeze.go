@@ -198,7 +198,7 @@ func (e *Exporter) render(ctx context.Context, d *report.Document, export Export
 
 // info is what a format shows beside the data.
 func (e *Exporter) info(export Export, f *frozen) render.Info {
-	return render.Info{ExportID: string(export.ID), FrozenAt: int64(f.at), Instance: e.instance, KeyID: e.key.Public.ID()}
+	return render.Info{ExportID: string(export.ID), FrozenAt: int64(f.at), Instance: e.instance, KeyID: e.Key().ID()}
 }
 
 // bounded gives a document that fails once it has more rows than the format
@@ -264,27 +264,31 @@ func (c *checksum) Write(p []byte) (int, error) {
 // sum is what is known; the digest is missing.
 func (c *checksum) sum() sum { return sum{evidence.File{Size: c.size}, c.crc} }
 
-// publish signs the manifest, stores it, and makes the export ready.
+// publish signs the manifest, stores it, logs it, and makes the export ready.
 func (e *Exporter) publish(ctx context.Context, export Export, f *frozen) error {
+	e.keyMu.RLock() // no rotation between the signature and the log
+	defer e.keyMu.RUnlock()
 	manifest := evidence.Manifest{
 		Instance: e.instance, ExportID: string(export.ID), Kind: export.Kind, Format: export.Format,
 		ContentType: export.ContentType, Filters: export.Filters, AsOf: f.asOf, FrozenAt: f.at,
 		Artifact: f.artifact.File, Data: f.data.File, RowCount: f.rows, Version: e.opts.Version,
 	}
-	envelope, err := e.key.Seal(manifest)
+	var ref report.Digest
+	logged, err := e.log.Append(ctx, func(index int64) ([]byte, error) {
+		manifest.Log = &evidence.LogPosition{Origin: e.log.Origin(), Index: index}
+		envelope, err := e.key.Seal(manifest)
+		if err != nil {
+			return nil, err
+		}
+		manifest.KeyID = envelope.KeyID
+		ref, err = e.storeEnvelope(ctx, envelope)
+		return envelope.Manifest, err
+	})
 	if err != nil {
 		return err
 	}
-	ref, err := e.storeEnvelope(ctx, envelope)
-	if err != nil {
-		return err
-	}
-	return e.change(export.ID, func(x *entry) {
-		x.Manifest, x.DataCRC, x.ArtifactCRC = &ref, f.data.crc, f.artifact.crc
-		x.Export.Status, x.Export.KeyID = Ready, envelope.KeyID
-		x.Export.Digest, x.Export.ArtifactDigest = &f.data.Digest, &f.artifact.Digest
-		x.Export.AsOf, x.Export.FrozenAt = &f.asOf, &f.at
-		x.Export.RowCount, x.Export.SizeBytes = &f.rows, &f.artifact.Size
+	return e.finish(&published{
+		manifest: manifest, envelope: ref, logSize: logged.Size, dataCRC: f.data.crc, artifactCRC: f.artifact.crc,
 	})
 }
 

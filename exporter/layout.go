@@ -64,7 +64,7 @@ func (d *Directory) survey() error {
 		switch entry.Name() {
 		case databaseFile:
 			return fmt.Errorf("%s is there but %s is missing: restore it from a backup", databaseFile, formatFile)
-		case keysDir, tmpDir, blobsDir: // laid in beforehand, or left by a start that ended early
+		case keysDir, tmpDir, blobsDir, logDir: // laid in beforehand, or left by a start that ended early
 		default:
 			return fmt.Errorf("%w: it holds %s", ErrForeign, entry.Name())
 		}
@@ -80,8 +80,28 @@ func (d *Directory) makeDatabase() error {
 		return err
 	}
 	if blobs, _ := os.ReadDir(filepath.Join(d.Path, blobsDir)); len(blobs) > 0 {
-		return fmt.Errorf("%s is there but %s is missing: restore it from a backup", blobsDir, databaseFile)
+		return fmt.Errorf("%w: %s is there but %s is missing", ErrLostDatabase, blobsDir, databaseFile)
 	}
+	return d.createDatabase()
+}
+
+// RebuildDatabase makes an empty database in a data directory that has lost
+// its own, and tells whether it did. What the log and the blobs hold, which is
+// all exports, is entered when the directory is opened; API keys and reporting
+// data are gone.
+func RebuildDatabase(path string) (made bool, err error) {
+	d := &Directory{Path: path}
+	if err := d.readFormat(); err != nil {
+		return false, fmt.Errorf("rebuild the database of %s: %w", path, err)
+	}
+	if _, err := os.Stat(filepath.Join(path, databaseFile)); !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	return true, d.createDatabase()
+}
+
+func (d *Directory) createDatabase() error {
+	path := filepath.Join(d.Path, databaseFile)
 	if err := os.MkdirAll(d.Tmp(), 0o700); err != nil {
 		return err
 	}

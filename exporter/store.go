@@ -18,6 +18,7 @@ const (
 	orderBucket       = "exports.order"       // sequence, big-endian -> id
 	unfinishedBucket  = "exports.unfinished"  // sequence, big-endian -> id, until it is ready or failed
 	idempotencyBucket = "exports.idempotency" // key id, NUL, idempotency key -> idempotency
+	loggedBucket      = "exports.logged"      // index in the log, big-endian -> id, "" for other leaves
 )
 
 // entry is an export as it is stored: its metadata and what only we need.
@@ -27,6 +28,7 @@ type entry struct {
 	Manifest    *report.Digest `json:",omitempty"` // names the signed envelope's blob, once the export is ready
 	DataCRC     uint32         `json:",omitempty"` // CRC-32 (IEEE) of the canonical form, for bundles
 	ArtifactCRC uint32         `json:",omitempty"`
+	LogSize     int64          `json:",omitempty"` // of the log's checkpoint in bundles, so that they never change
 }
 
 // idempotency remembers what a key was used for.
@@ -35,20 +37,27 @@ type idempotency struct {
 	Export  ID
 }
 
-// prepare makes the buckets and lists what is unfinished.
-func (e *Exporter) prepare() (unfinished []ID, err error) {
-	err = e.db.Update(func(tx *bbolt.Tx) error {
-		for _, bucket := range []string{exportsBucket, orderBucket, unfinishedBucket, idempotencyBucket} {
+// prepare makes the buckets.
+func (e *Exporter) prepare() error {
+	return e.db.Update(func(tx *bbolt.Tx) error {
+		for _, bucket := range []string{exportsBucket, orderBucket, unfinishedBucket, idempotencyBucket, loggedBucket} {
 			if _, err := tx.CreateBucketIfNotExists([]byte(bucket)); err != nil {
 				return err
 			}
 		}
+		return nil
+	})
+}
+
+// unfinished lists what is neither ready nor failed, oldest first.
+func (e *Exporter) unfinished() (ids []ID, err error) {
+	err = e.db.View(func(tx *bbolt.Tx) error {
 		return tx.Bucket([]byte(unfinishedBucket)).ForEach(func(_, id []byte) error {
-			unfinished = append(unfinished, ID(id))
+			ids = append(ids, ID(id))
 			return nil
 		})
 	})
-	return unfinished, err
+	return ids, err
 }
 
 func sequenceKey(sequence int64) string {

@@ -6,39 +6,73 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
+	"os"
+	"reflect"
+	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxJSON bounds a JSON body that is not an ingestion, in bytes.
 const maxJSON = 1 << 20
 
-// decodeJSON reads a request's body into v. Unknown and repeated members, and
-// data behind the value, are errors.
-func decodeJSON(w http.ResponseWriter, r *request, v any) error {
-	if err := wantType(r, "application/json"); err != nil {
+// decodeJSON reads a request's body, a JSON object, into the fields that its
+// members name; a member that is missing leaves its field alone. Members that
+// are unknown, or stand twice at any depth, and data behind the object are
+// errors. Names are exact, unlike those of encoding/json.
+func decodeJSON(w http.ResponseWriter, r *request, fields map[string]any) error {
+	text, err := readJSON(w, r)
+	if err != nil {
 		return err
 	}
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxJSON))
-	if err != nil {
-		return bodyError(err)
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil {
+		return invalidJSON(whyNot("the body", err))
 	}
-	if err := checkMembers(text); err != nil {
+	if members == nil {
+		return invalidJSON("the body is null, want an object")
+	}
+	if err := checkValue(json.NewDecoder(bytes.NewReader(text))); err != nil {
 		return invalidJSON(err.Error())
 	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(v); err != nil {
-		return invalidJSON(strings.TrimPrefix(err.Error(), "json: "))
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		field, known := fields[name]
+		if !known {
+			return invalidJSON(fmt.Sprintf("unknown member %q; this route takes %s", name, strings.Join(slices.Sorted(maps.Keys(fields)), ", ")))
+		}
+		if err := json.Unmarshal(members[name], field); err != nil {
+			return invalidJSON(whyNot(name, err))
+		}
 	}
 	return nil
 }
 
-// bodyError tells a body that stopped half way from one that is too large.
+// readJSON reads a body whole.
+func readJSON(w http.ResponseWriter, r *request) ([]byte, error) {
+	if err := wantType(r, "application/json"); err != nil {
+		return nil, err
+	}
+	if coding := contentCoding(r); coding != identity {
+		return nil, unsupportedCoding(coding, identity)
+	}
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxJSON))
+	if err != nil {
+		return nil, bodyError(err)
+	}
+	if !utf8.Valid(text) {
+		return nil, invalidJSON("the body is not valid UTF-8")
+	}
+	return text, nil
+}
+
+// bodyError tells a body that stopped half way from one that is too large or
+// too slow.
 func bodyError(err error) error {
 	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if errors.As(err, &tooLarge) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
 	return &problem{status: 400, code: "INCOMPLETE_BODY", message: "the request's body ended early", detail: err.Error()}
@@ -56,22 +90,28 @@ func wantType(r *request, want string) error {
 	return nil
 }
 
-// checkMembers walks a JSON text and refuses a name that stands twice in one
-// object, and anything behind the value.
-func checkMembers(text []byte) error {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	if err := checkValue(decoder); err != nil {
-		if errors.Is(err, io.EOF) {
-			return errors.New("the body is empty or ends early")
-		}
-		return err
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return errors.New("data behind the JSON value")
-	}
-	return nil
+// kindNames are the JSON types that Go types stand for.
+var kindNames = map[reflect.Kind]string{
+	reflect.String: "a string", reflect.Slice: "a list", reflect.Map: "an object", reflect.Bool: "a boolean",
 }
 
+// whyNot says what is wrong with a JSON value, in words of JSON.
+func whyNot(what string, err error) string {
+	var (
+		mistyped *json.UnmarshalTypeError
+		syntax   *json.SyntaxError
+	)
+	switch {
+	case errors.As(err, &mistyped):
+		return fmt.Sprintf("%s holds %s where %s belongs", what, mistyped.Value, kindNames[mistyped.Type.Kind()])
+	case errors.As(err, &syntax):
+		return fmt.Sprintf("%s is no JSON at byte %d: %v", what, syntax.Offset, err)
+	}
+	return what + ": " + err.Error()
+}
+
+// checkValue refuses a name that stands twice in one object of a valid text.
+// encoding/json bounds how deep that can be nested.
 func checkValue(decoder *json.Decoder) error {
 	token, err := decoder.Token()
 	if err != nil {

@@ -2,9 +2,13 @@ package server
 
 import (
 	"encoding/base64"
+	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"mime"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 
@@ -38,8 +42,8 @@ func attach(w http.ResponseWriter, contentType, name string) {
 	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
 }
 
-// ranged puts what http.ServeContent says about a range that can't be met into
-// the envelope.
+// ranged puts what http.ServeContent refuses into the envelope: a range that
+// can't be met, a precondition that does not hold.
 type ranged struct {
 	http.ResponseWriter
 	server  *Server
@@ -47,21 +51,27 @@ type ranged struct {
 	refused bool
 }
 
-// WriteHeader replaces the answer 416.
+// WriteHeader replaces errors.
 func (w *ranged) WriteHeader(status int) {
-	if status != http.StatusRequestedRangeNotSatisfiable {
+	if status < 400 {
 		w.ResponseWriter.WriteHeader(status)
 		return
 	}
 	w.refused = true
-	for _, name := range []string{"ETag", "Repr-Digest", "Content-Disposition", "Content-Length"} {
-		w.Header().Del(name)
-	}
-	w.server.fail(w.ResponseWriter, w.request.Request, &problem{status: status, code: "RANGE_NOT_SATISFIABLE",
-		message: "the range lies outside of the artifact", detail: "Content-Range says how long it is"})
+	w.server.fail(w.ResponseWriter, w.request.Request, refusal(status))
 }
 
-// Write drops the plain text that goes with 416.
+func refusal(status int) error {
+	switch status {
+	case http.StatusRequestedRangeNotSatisfiable:
+		return &problem{status: status, code: "RANGE_NOT_SATISFIABLE", message: "the range lies outside of the artifact", detail: "Content-Range says how long it is"}
+	case http.StatusPreconditionFailed:
+		return &problem{status: status, code: "PRECONDITION_FAILED", message: "the artifact is not the one that the request is about"}
+	}
+	return fmt.Errorf("serve the artifact: status %d", status)
+}
+
+// Write drops the plain text that goes with an error.
 func (w *ranged) Write(p []byte) (int, error) {
 	if w.refused {
 		return len(p), nil
@@ -82,12 +92,22 @@ func (s *Server) downloadBundle(w http.ResponseWriter, r *request) error {
 	attach(w, "application/zip", bundle.FileName)
 	w.Header().Set("Content-Length", strconv.FormatInt(bundle.Size, 10))
 	w.Header().Set("Cache-Control", "private, no-transform")
+	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return nil
 	}
 	if err := bundle.WriteTo(r.Context(), w); err != nil {
-		s.opts.Log.Error("send bundle", "request_id", requestID(r.Request), "error", err)
+		s.logCut(r, err)
 		panic(http.ErrAbortHandler) // half a bundle must not look whole
 	}
 	return nil
+}
+
+// logCut notes why a bundle was cut off: it is our fault unless the client left.
+func (s *Server) logCut(r *request, err error) {
+	level := slog.LevelError
+	if r.Context().Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		level = slog.LevelInfo
+	}
+	s.opts.Log.Log(r.Context(), level, "bundle cut off", "request_id", requestID(r.Request), "error", err)
 }

@@ -4,7 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/json"
-	"io"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -72,56 +72,10 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, status int, body e
 	body.Meta = meta{requestID(r), report.Instant(s.opts.Now().UnixMilli())}
 	text, err := json.Marshal(body)
 	if err != nil {
-		s.opts.Log.Error("encode response", "request_id", requestID(r), "error", err)
-		status, text = http.StatusInternalServerError, []byte(`{"error":{"code":"INTERNAL","message":"the response could not be encoded"},"meta":{}}`)
+		s.fail(w, r, fmt.Errorf("encode response: %w", err))
+		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	w.Write(append(text, '\n')) // the client is gone if this fails, and the log has the status
 }
-
-// response remembers what became of a response, for log and metrics.
-type response struct {
-	http.ResponseWriter
-	status int
-	bytes  int64
-	keyID  string
-}
-
-func setKeyID(w http.ResponseWriter, id string) {
-	if out, ok := w.(*response); ok {
-		out.keyID = id
-	}
-}
-
-// WriteHeader notes the status.
-func (w *response) WriteHeader(status int) {
-	if w.status == 0 && status >= 200 {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Write counts.
-func (w *response) Write(p []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	n, err := w.ResponseWriter.Write(p)
-	w.bytes += int64(n)
-	return n, err
-}
-
-// ReadFrom counts, and lets the connection send a file without copying it
-// through the process.
-func (w *response) ReadFrom(r io.Reader) (int64, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	n, err := io.Copy(w.ResponseWriter, r)
-	w.bytes += n
-	return n, err
-}
-
-// Unwrap serves http.ResponseController.
-func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +39,7 @@ func (s *Server) createExport(w http.ResponseWriter, r *request) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
+	defer context.AfterFunc(s.stopping, cancel)()
 	if export, err = s.exports.Wait(ctx, export.ID); err != nil {
 		return err
 	}
@@ -55,12 +55,8 @@ func (s *Server) createExport(w http.ResponseWriter, r *request) error {
 }
 
 func exportRequest(w http.ResponseWriter, r *request) (exporter.Request, error) {
-	var body struct {
-		Kind    string          `json:"report_kind"`
-		Format  *string         `json:"format"`
-		Filters json.RawMessage `json:"filters"`
-	}
-	if err := decodeJSON(w, r, &body); err != nil {
+	kind, format, filters := "", "json", json.RawMessage("{}")
+	if err := decodeJSON(w, r, map[string]any{"report_kind": &kind, "format": &format, "filters": &filters}); err != nil {
 		return exporter.Request{}, err
 	}
 	ask := exporter.Request{CreatedBy: r.caller.id, IdempotencyKey: r.Header.Get("Idempotency-Key")}
@@ -68,20 +64,16 @@ func exportRequest(w http.ResponseWriter, r *request) (exporter.Request, error) 
 		return ask, invalid("Idempotency-Key " + problem)
 	}
 	var err error
-	if ask.Kind, err = report.ParseKind(body.Kind); err != nil {
+	if ask.Kind, err = report.ParseKind(kind); err != nil {
 		return ask, err
-	}
-	format := "json"
-	if body.Format != nil {
-		format = *body.Format
 	}
 	if ask.Format, err = render.Parse(format); err != nil {
 		return ask, err
 	}
-	if body.Filters == nil || string(body.Filters) == "null" {
-		body.Filters = json.RawMessage("{}")
+	if string(filters) == "null" {
+		filters = json.RawMessage("{}")
 	}
-	ask.Filters, err = report.UnmarshalFilters(ask.Kind, body.Filters)
+	ask.Filters, err = report.UnmarshalFilters(ask.Kind, filters)
 	return ask, err
 }
 
@@ -142,49 +134,4 @@ func (s *Server) listExports(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	return s.replyPage(w, r, page, next)
-}
-
-// queryOf parses the query string. Parameters that the route does not take,
-// empty ones and ones that stand twice are errors.
-func queryOf(r *request, names ...string) (url.Values, error) {
-	values, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, invalidQuery(err.Error())
-	}
-	for name, given := range values {
-		switch {
-		case !slices.Contains(names, name):
-			return nil, invalidQuery(fmt.Sprintf("unknown parameter %q; this route takes %s", name, strings.Join(names, ", ")))
-		case len(given) > 1:
-			return nil, invalidQuery("parameter " + name + " stands more than once")
-		case given[0] == "":
-			return nil, invalidQuery("parameter " + name + " is empty; leave it out instead")
-		}
-	}
-	return values, nil
-}
-
-// The limits of a list's page.
-const (
-	defaultLimit = 50
-	maxLimit     = 200
-)
-
-// pageOf reads cursor and limit. A cursor is a sequence: the page holds what
-// is below it.
-func pageOf(q url.Values) (cursor int64, limit int, err error) {
-	limit = defaultLimit
-	if text := q.Get("limit"); text != "" {
-		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || n < 1 {
-			return 0, 0, invalidQuery(fmt.Sprintf("limit %q must be a whole number from 1 to %d", text, maxLimit))
-		}
-		limit = int(min(n, maxLimit))
-	}
-	if text := q.Get("cursor"); text != "" {
-		if cursor, err = strconv.ParseInt(text, 10, 64); err != nil || cursor < 1 {
-			return 0, 0, invalidQuery(fmt.Sprintf("cursor %q is not a next_cursor that this list gave", text))
-		}
-	}
-	return cursor, limit, nil
 }

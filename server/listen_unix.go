@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// listenPrivately makes a unix socket that only its owner can open. The data
-// directory is its owner's alone (0700), so nobody can get between the two
+// listenPrivately makes a unix socket that only its owner can open, in a
+// directory that is the owner's alone, so that nobody gets between the two
 // calls.
 func listenPrivately(path string) (net.Listener, error) {
 	l, err := net.Listen("unix", path)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
+	"os"
 	"strconv"
 	"syscall"
 
@@ -18,12 +19,23 @@ import (
 type problem struct {
 	status                int
 	code, message, detail string
-	retryAfter            int // seconds; 0 for none
-	result                any
+	header                map[string]string // that goes with it
+	result                any               // what an ingestion had done by then
+	cause                 error             // for the log; nil where the message says it all
 }
 
-// Error is the public message.
-func (p *problem) Error() string { return p.message }
+// Error is the cause, or without one the public message.
+func (p *problem) Error() string {
+	if p.cause != nil {
+		return p.cause.Error()
+	}
+	return p.message
+}
+
+// aboutBody are the headers that speak of a body, which the error replaces.
+var aboutBody = []string{
+	"Accept-Ranges", "Content-Disposition", "Content-Encoding", "Content-Length", "ETag", "Last-Modified", "Location", "Repr-Digest",
+}
 
 // fail answers with an error in the envelope. It is the one place that turns
 // an error into a status.
@@ -32,11 +44,12 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if p.status >= 500 {
 		s.opts.Log.Error("request failed", "request_id", requestID(r), "error", err)
 	}
-	if p.status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="licensekit"`)
+	for _, name := range aboutBody {
+		w.Header().Del(name)
 	}
-	if p.retryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
+	w.Header().Set("Cache-Control", "no-store")
+	for name, value := range p.header {
+		w.Header().Set(name, value)
 	}
 	s.send(w, r, p.status, envelope{Error: &errorObject{p.code, p.message, p.detail, p.result}})
 }
@@ -54,9 +67,12 @@ func problemOf(err error) *problem {
 	case errors.As(err, &known):
 		return known
 	case errors.As(err, &scope):
-		return &problem{status: 403, code: "TOKEN_SCOPE_DENIED", message: "the token lacks a scope that this operation takes", detail: scope.Error()}
-	case isUnauthorized(err):
-		return &problem{status: 401, code: "UNAUTHORIZED", message: "the request carries no valid token", detail: unauthorizedDetail(err)}
+		return &problem{status: 403, code: "TOKEN_SCOPE_DENIED", message: "the token lacks a scope that this operation takes", detail: scope.Error(),
+			header: map[string]string{"WWW-Authenticate": challenge + `, error="insufficient_scope", scope="` + string(scope.Required) + `"`}}
+	case unauthorizedDetail(err) != "":
+		return unauthorized(err)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &problem{status: 408, code: "REQUEST_TIMEOUT", message: "the request's body stood still for too long"}
 	case errors.As(err, &filter):
 		return invalid(filter.Error())
 	case errors.As(err, &field):
@@ -72,11 +88,11 @@ func problemOf(err error) *problem {
 	case errors.Is(err, exporter.ErrIdempotency):
 		return &problem{status: 409, code: "IDEMPOTENCY_CONFLICT", message: "this Idempotency-Key was used for another request", detail: err.Error()}
 	case errors.Is(err, exporter.ErrBusy):
-		return &problem{status: 429, code: "TOO_MANY_REQUESTS", message: "too many exports are waiting", retryAfter: 10}
+		return &problem{status: 429, code: "TOO_MANY_REQUESTS", message: "too many exports are waiting", header: retryAfter(10)}
 	case errors.Is(err, exporter.ErrClosed), errors.Is(err, context.Canceled):
-		return &problem{status: 503, code: "UNAVAILABLE", message: "the server is shutting down", retryAfter: 5}
+		return &problem{status: 503, code: "UNAVAILABLE", message: "the server is shutting down", header: retryAfter(5)}
 	case errors.Is(err, syscall.ENOSPC):
-		return &problem{status: 503, code: "STORAGE_FULL", message: "the disk is full", retryAfter: 60}
+		return &problem{status: 503, code: "STORAGE_FULL", message: "the disk is full", header: retryAfter(60)}
 	}
 	return &problem{status: 500, code: "INTERNAL", message: "the request could not be carried out; the server's log says why"}
 }
@@ -93,10 +109,24 @@ func invalidQuery(detail string) *problem {
 	return &problem{status: 400, code: "INVALID_QUERY", message: "the query is not valid", detail: detail}
 }
 
-func isUnauthorized(err error) bool { return unauthorizedDetail(err) != "" }
+func retryAfter(seconds int) map[string]string {
+	return map[string]string{"Retry-After": strconv.Itoa(seconds)}
+}
 
-// unauthorizedDetail says what is wrong with a token. Unknown and revoked
-// tokens are not told apart.
+// challenge says how to authenticate (RFC 6750).
+const challenge = `Bearer realm="licensekit"`
+
+func unauthorized(err error) *problem {
+	header := challenge
+	if !errors.Is(err, auth.ErrMissing) {
+		header += `, error="invalid_token"`
+	}
+	return &problem{status: 401, code: "UNAUTHORIZED", message: "the request carries no valid token",
+		detail: unauthorizedDetail(err), header: map[string]string{"WWW-Authenticate": header}}
+}
+
+// unauthorizedDetail says what is wrong with a token, "" for other errors.
+// Unknown and revoked tokens are not told apart.
 func unauthorizedDetail(err error) string {
 	switch {
 	case errors.Is(err, auth.ErrMissing):

@@ -2,10 +2,13 @@ package server
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/julienschmidt/httprouter"
 
 	"licensekit/auth"
+	"licensekit/exporter/report"
 )
 
 // route is a row of the route table. Every GET route answers HEAD too.
@@ -31,6 +34,12 @@ func (s *Server) routes() []route {
 		{"GET", "/api/v1/reports/exports/:id/download", auth.ReportExport, s.downloadArtifact},
 		{"GET", "/api/v1/reports/exports/:id/bundle", auth.ReportExport, s.downloadBundle},
 
+		{"GET", "/api/v1/reports/usage-summary", auth.ReportRead, s.readReport(report.UsageSummary)},
+		{"GET", "/api/v1/reports/usage-ledger", auth.ReportRead, s.readReport(report.UsageLedger)},
+		{"GET", "/api/v1/reports/license-audit", auth.ReportRead, s.readReport(report.LicenseAudit)},
+		{"GET", "/api/v1/reports/customer-summary", auth.ReportRead, s.readReport(report.CustomerSummary)},
+		{"GET", "/api/v1/reports/subscription-settlement", auth.ReportRead, s.readReport(report.SubscriptionSettlement)},
+		{"GET", "/api/v1/activities", auth.ReportRead, s.listActivities},
 		{"POST", "/api/v1/activities", auth.ReportWrite, s.ingestActivities},
 		{"POST", "/api/v1/records/:object", auth.ReportWrite, s.ingestRecords},
 
@@ -38,6 +47,13 @@ func (s *Server) routes() []route {
 		{"POST", "/api/v1/api-keys", auth.Admin, s.issueKey},
 		{"DELETE", "/api/v1/api-keys/:id", auth.Admin, s.revokeKey},
 
+		{"GET", "/api/v1/log/checkpoint", "", s.logCheckpoint},
+		{"GET", "/api/v1/log/tile/:level/*index", "", s.logTile}, // but for entries, which take report:export
+		{"GET", "/api/v1/log/consistency", "", s.logConsistency},
+		{"GET", "/api/v1/log/proof/:index", auth.ReportExport, s.logProof},
+
+		{"POST", "/api/v1/system/keys/rotate", auth.Admin, s.rotateKey},
+		{"GET", "/api/v1/system/check", auth.Admin, s.checkAll},
 		{"GET", "/health", "", s.health},
 		{"GET", "/healthz", "", s.health},
 		{"GET", "/readyz", "", s.ready},
@@ -52,10 +68,7 @@ func (s *Server) newRouter() *httprouter.Router {
 		NotFound: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s.fail(w, r, &problem{status: http.StatusNotFound, code: "NOT_FOUND", message: "there is no such route"})
 		}),
-		MethodNotAllowed: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s.fail(w, r, &problem{status: http.StatusMethodNotAllowed, code: "METHOD_NOT_ALLOWED",
-				message: r.Method + " is not allowed here", detail: "allowed: " + w.Header().Get("Allow")})
-		}),
+		MethodNotAllowed: http.HandlerFunc(s.methodNotAllowed),
 	}
 	for _, route := range s.routes() {
 		router.Handle(route.method, route.path, s.handle(route))
@@ -64,6 +77,15 @@ func (s *Server) newRouter() *httprouter.Router {
 		}
 	}
 	return router
+}
+
+// methodNotAllowed answers where a path has other methods. The router counts
+// OPTIONS among them, which no route answers.
+func (s *Server) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
+	allowed := slices.DeleteFunc(strings.Split(w.Header().Get("Allow"), ", "), func(method string) bool { return method == http.MethodOptions })
+	allow := strings.Join(allowed, ", ")
+	s.fail(w, r, &problem{status: http.StatusMethodNotAllowed, code: "METHOD_NOT_ALLOWED",
+		message: r.Method + " is not allowed here", detail: "allowed: " + allow, header: map[string]string{"Allow": allow}})
 }
 
 // handle turns a route into a handler: who calls, may they, and what if not.

@@ -5,12 +5,15 @@
 // # Promises
 //
 //   - Every response is in the contract's envelope, those of the router and of
-//     a crashed handler included; downloads are the one exception.
+//     a crashed handler included. The exceptions are downloads, /metrics, and
+//     what net/http says to a peer that does not speak HTTP.
 //   - A route without a scope is public by name in the table; all others want
 //     a bearer token that is allowed it.
 //   - A request that comes over the data directory's unix socket, or from
 //     within the process, is its owner's and may do everything; all others are
 //     judged by their token. Both go through the same handler.
+//   - A request may take its time, but a client that neither sends nor takes
+//     anything is cut off after a minute or two.
 //   - Internals of an error go to the log, never into a response. No token is
 //     ever logged.
 package server
@@ -21,7 +24,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/julienschmidt/httprouter"
@@ -49,10 +52,19 @@ type Server struct {
 	ledger  *ledger.Ledger
 	tokens  *auth.Store
 	exports *exporter.Exporter
-	key     *evidence.SigningKey
 	opts    Options
+	limits  limits
 	metrics *metrics
 	router  *httprouter.Router
+
+	stopping context.Context // ends when Serve does, so that nobody waits for an export then
+	stop     context.CancelFunc
+}
+
+// limits bound what a client may ask of a connection.
+type limits struct {
+	ingest   int64 // bytes of an ingestion's body, packed and unpacked
+	patience time.Duration
 }
 
 // Open opens the data directory and starts the exporter. Errors are those of
@@ -62,7 +74,8 @@ func Open(opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, opts: opts}
+	s := &Server{dir: dir, opts: opts, limits: limits{ingest: maxIngest, patience: patience}}
+	s.stopping, s.stop = context.WithCancel(context.Background())
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -70,21 +83,14 @@ func Open(opts Options) (*Server, error) {
 }
 
 func (s *Server) open() (err error) {
-	keys := s.opts.Keys
-	if keys == "" {
-		keys = s.dir.Keys()
-	}
-	if s.key, err = evidence.LoadOrCreate(keys, evidence.ForExport, s.opts.Now()); err != nil {
-		return err
-	}
 	if s.ledger, err = ledger.Open(s.dir.DB, ledger.Options{Now: s.opts.Now, Tmp: s.dir.Tmp()}); err != nil {
 		return err
 	}
 	if s.tokens, err = auth.Open(s.dir.DB, s.opts.Now); err != nil {
 		return err
 	}
-	s.exports, err = exporter.Open(s.dir, s.ledger, s.key, exporter.Options{
-		Now: s.opts.Now, Log: s.opts.Log, Workers: s.opts.Workers, Version: s.opts.Version,
+	s.exports, err = exporter.Open(s.stopping, s.dir, s.ledger, exporter.Options{
+		Now: s.opts.Now, Log: s.opts.Log, Workers: s.opts.Workers, Version: s.opts.Version, Keys: s.opts.Keys,
 	})
 	if err != nil {
 		return err
@@ -96,6 +102,7 @@ func (s *Server) open() (err error) {
 
 // Close stops the exporter and lets go of the data directory.
 func (s *Server) Close() error {
+	s.stop()
 	var errs []error
 	if s.exports != nil {
 		errs = append(errs, s.exports.Close())
@@ -106,12 +113,8 @@ func (s *Server) Close() error {
 	return errors.Join(append(errs, s.dir.Close())...)
 }
 
-// Key is the key that signs exports.
-func (s *Server) Key() *evidence.SigningKey { return s.key }
-
-// SocketPath is where the server of a data directory listens for the
-// directory's owner.
-func SocketPath(data string) string { return filepath.Join(data, "serve.sock") }
+// Key is the public half of the key that signs exports.
+func (s *Server) Key() evidence.PublicKey { return s.exports.Key() }
 
 // ServeHTTP answers a request: request id, log, metrics and panics are seen to
 // here, the rest by the route.
@@ -122,14 +125,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Request-Id", id)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
-	out := &response{ResponseWriter: w}
+	out := &response{ResponseWriter: w, pace: &pace{
+		control: http.NewResponseController(w), patience: s.limits.patience, http1: r.ProtoMajor == 1,
+	}}
+	r.Body = out.pace.body(r.Body)
+	defer func() {
+		took := s.opts.Now().Sub(began)
+		s.metrics.observe(r.Method, out.status, took)
+		s.opts.Log.Info("request", "request_id", id, "method", r.Method, "path", r.URL.Path,
+			"status", out.status, "bytes", out.bytes, "duration", took, "key_id", out.keyID)
+	}()
 	defer func() {
 		if crash := recover(); crash != nil {
 			s.crashed(out, r, crash)
 		}
-		s.metrics.observe(r.Method, out.status, s.opts.Now().Sub(began))
-		s.opts.Log.Info("request", "request_id", id, "method", r.Method, "path", r.URL.Path,
-			"status", out.status, "bytes", out.bytes, "duration", s.opts.Now().Sub(began), "key_id", out.keyID)
 	}()
 	s.router.ServeHTTP(out, r)
 }
@@ -140,7 +149,7 @@ func (s *Server) crashed(w *response, r *http.Request, crash any) {
 	if crash == http.ErrAbortHandler {
 		panic(crash)
 	}
-	s.opts.Log.Error("handler crashed", "request_id", requestID(r), "panic", fmt.Sprint(crash))
+	s.opts.Log.Error("handler crashed", "request_id", requestID(r), "panic", fmt.Sprint(crash), "stack", string(debug.Stack()))
 	if w.status != 0 {
 		panic(http.ErrAbortHandler)
 	}

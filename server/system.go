@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 
-	"licensekit/exporter/evidence"
 	"licensekit/exporter/ledger"
 )
 
@@ -45,5 +44,28 @@ func (s *Server) sequence(ctx context.Context) (n int64, err error) {
 
 // publicKeys answers with the keys that signatures are checked with.
 func (s *Server) publicKeys(w http.ResponseWriter, r *request) error {
-	return s.reply(w, r, http.StatusOK, []any{s.key.Public.Record(evidence.Active, s.key.CreatedAt)})
+	keys, err := s.exports.PublicKeys()
+	if err != nil {
+		return err
+	}
+	return s.reply(w, r, http.StatusOK, keys)
+}
+
+// rotateKey replaces the key that signs exports.
+func (s *Server) rotateKey(w http.ResponseWriter, r *request) error {
+	key, err := s.exports.RotateKey(r.Context())
+	if err != nil {
+		return err
+	}
+	s.opts.Log.Info("export key rotated", "request_id", requestID(r.Request), "by", r.caller.id, "key", key.ID())
+	return s.publicKeys(w, r)
+}
+
+// checkAll walks everything that is kept and answers with what is wrong.
+func (s *Server) checkAll(w http.ResponseWriter, r *request) error {
+	result, err := s.exports.Check(r.Context())
+	if err != nil {
+		return err
+	}
+	return s.reply(w, r, http.StatusOK, result)
 }

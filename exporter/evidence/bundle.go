@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"licensekit/exporter/evidence/tilelog"
 )
 
 // Contents is what a bundle is made of. The sizes and digests of the two big
 // files stand in the manifest.
 type Contents struct {
 	Envelope    *Envelope
+	Proof       []byte // the log's, as [tilelog.Proof] encodes it; empty without a log
 	Artifact    io.Reader
 	ArtifactCRC uint32                  // CRC-32 (IEEE), as [Tally] gives it
 	Data        func(w io.Writer) error // writes the canonical form
@@ -24,26 +27,43 @@ type part struct {
 	write func(w io.Writer) error
 }
 
-// plan lists the members in their order. The log's proofs will stand behind
-// the signature.
+// plan lists the members in their order.
 func (c *Contents) plan() ([]part, error) {
 	m, err := c.Envelope.Parse()
 	if err != nil {
 		return nil, err
 	}
-	text, err := readme(m, c.Envelope.Manifest)
+	if err := c.checkProof(m); err != nil {
+		return nil, err
+	}
+	small, err := derived(m, c.Envelope.Manifest, c.Envelope.Signature, c.Proof)
 	if err != nil {
 		return nil, err
 	}
 	copyArtifact := func(w io.Writer) error { _, err := io.Copy(w, c.Artifact); return err }
 	return []part{
-		smallPart(ManifestName, c.Envelope.Manifest),
-		smallPart(SignatureName, c.Envelope.Signature),
-		smallPart(SumsName, sums(m, c.Envelope.Manifest, c.Envelope.Signature, text)),
+		smallPart(ManifestName, small[ManifestName]),
+		smallPart(SignatureName, small[SignatureName]),
+		smallPart(SigstoreName, small[SigstoreName]),
+		smallPart(ProofName, small[ProofName]),
+		smallPart(SumsName, small[SumsName]),
 		{member{DataName, m.Data.Size, c.DataCRC}, m.Data, c.Data},
 		{member{m.ArtifactName(), m.Artifact.Size, c.ArtifactCRC}, m.Artifact, copyArtifact},
-		smallPart(ReadmeName, text),
+		smallPart(ReadmeName, small[ReadmeName]),
 	}, nil
+}
+
+// checkProof refuses a proof that is not this manifest's. Who signed its
+// checkpoint is for those who verify the bundle.
+func (c *Contents) checkProof(m *Manifest) error {
+	if m.Log == nil {
+		return same("bytes of a proof for a manifest that is in no log", 0, len(c.Proof))
+	}
+	proof, err := tilelog.ParseProof(c.Proof)
+	if err != nil {
+		return err
+	}
+	return placed(proof, m.Log, c.Envelope.Manifest)
 }
 
 func smallPart(name string, content []byte) part {
@@ -61,10 +81,13 @@ func membersOf(parts []part) []member {
 	return members
 }
 
-// BundleSize is the size in bytes of the bundle that [WriteBundle] writes; it
-// follows from the envelope alone.
-func BundleSize(e *Envelope) (int64, error) {
-	parts, err := (&Contents{Envelope: e}).plan()
+// BundleSize is [Contents.Size] of an export that is in no log.
+func BundleSize(e *Envelope) (int64, error) { return (&Contents{Envelope: e}).Size() }
+
+// Size is the size in bytes of the bundle that [WriteBundle] writes; it follows
+// from envelope and proof alone.
+func (c *Contents) Size() (int64, error) {
+	parts, err := c.plan()
 	if err != nil {
 		return 0, fmt.Errorf("size of bundle: %w", err)
 	}

@@ -23,7 +23,8 @@ func TestBundleIsDeterministic(t *testing.T) {
 		if again := freeze(t, key, "rptx_1", format, 3).bundle(t); !bytes.Equal(data, again) {
 			t.Errorf("%s: got two bundles of one export, want one", format)
 		}
-		if size, err := BundleSize(f.envelope); err != nil || size != int64(len(data)) {
+		c := f.contents()
+		if size, err := c.Size(); err != nil || size != int64(len(data)) {
 			t.Errorf("%s: got size %d, %v; want %d", format, size, err, len(data))
 		}
 	}
@@ -33,7 +34,7 @@ func TestBundleIsDeterministic(t *testing.T) {
 // that. If this fails, a wording changed without a new PredicateType.
 func TestFormatIsFrozen(t *testing.T) {
 	data := freeze(t, testKey(t, ForExport, "a"), "rptx_1", "csv", 3).bundle(t)
-	const want = "782c35b543707824a19ed5913e7ac758585c2ad0a752417d6f928a20250b38a5"
+	const want = "acc3d03f48a6a68c7856f2a6e1707853021712e39a748e1e164f56242cb821c5"
 	if got := fmt.Sprintf("%x", sha256.Sum256(data)); got != want {
 		t.Errorf("got a bundle with SHA-256 %s, want %s", got, want)
 	}
@@ -84,7 +85,11 @@ func TestWriteBundleRefuses(t *testing.T) {
 		"data fails":       {t.Context(), func(_ *frozen, c *Contents) { c.Data = func(io.Writer) error { return failure } }, failure},
 		"cancelled":        {cancelled, func(*frozen, *Contents) {}, context.Canceled},
 		"no manifest":      {t.Context(), func(_ *frozen, c *Contents) { c.Envelope = &Envelope{Signature: make([]byte, 64)} }, nil},
-		"no signature":     {t.Context(), func(_ *frozen, c *Contents) { c.Envelope.Signature = nil }, nil},
+		"no proof":         {t.Context(), func(_ *frozen, c *Contents) { c.Proof = nil }, nil},
+		"another's proof": {t.Context(), func(_ *frozen, c *Contents) {
+			c.Proof = freeze(t, testKey(t, ForExport, "a"), "rptx_2", "csv", 3).proof
+		}, nil},
+		"no signature": {t.Context(), func(_ *frozen, c *Contents) { c.Envelope.Signature = nil }, nil},
 	} {
 		f := freeze(t, testKey(t, ForExport, "a"), "rptx_1", "csv", 3)
 		c := f.contents()
@@ -125,7 +130,7 @@ func (z *zeros) ReadAt(p []byte, offset int64) (n int, err error) {
 // starts beyond 4 GiB too, and data.json just at the limit.
 func bigMembers() ([]member, *zeros) {
 	members := []member{
-		{ManifestName, 10, 0xe38a6876}, {SignatureName, 64, 0x758d6336}, {SumsName, 0, 0},
+		{ManifestName, 10, 0xe38a6876}, {SignatureName, 64, 0x758d6336}, {SigstoreName, 0, 0}, {ProofName, 0, 0}, {SumsName, 0, 0},
 		{DataName, overflow32, 0}, {"artifact.csv", 5 << 30, 0}, {ReadmeName, 1, 0xd202ef8d},
 	}
 	file := &zeros{pieces: map[int64][]byte{}}

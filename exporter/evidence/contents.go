@@ -99,25 +99,22 @@ func (c *check) readCanonical(r io.Reader) error {
 	return same("rows", c.manifest.RowCount, totals.Rows())
 }
 
-// checkDerived compares what follows from manifest and signature: README.txt,
-// SHA256SUMS, and the checksums of the small members.
+// checkDerived compares what follows from manifest, signature and proof, and
+// the checksums of the small members.
 func (c *check) checkDerived() error {
-	text, err := readme(c.manifest, c.text)
+	want, err := derived(c.manifest, c.text, c.signature, c.proofText)
 	if err != nil {
-		return err
-	}
-	small := c.bundle.small
-	if err := sameBytes(ReadmeName, text, small[ReadmeName]); err != nil {
-		return err
-	}
-	if err := sameBytes(SumsName, sums(c.manifest, c.text, c.signature, text), small[SumsName]); err != nil {
 		return err
 	}
 	for i, place := range places {
 		if !place.small {
 			continue
 		}
-		if err := sameCRC(tallyOf(small[place.name]).CRC32(), c.bundle.members[i].crc); err != nil {
+		found := c.bundle.small[place.name]
+		if err := sameBytes(place.name, want[place.name], found); err != nil {
+			return err
+		}
+		if err := sameCRC(tallyOf(found).CRC32(), c.bundle.members[i].crc); err != nil {
 			return fmt.Errorf("%s: %w", place.name, err)
 		}
 	}

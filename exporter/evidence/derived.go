@@ -12,6 +12,8 @@ import (
 const (
 	ManifestName  = "manifest.json"
 	SignatureName = "manifest.json.sig"
+	SigstoreName  = "manifest.sigstore.json"
+	ProofName     = "manifest.json.tlog-proof"
 	SumsName      = "SHA256SUMS"
 	ReadmeName    = "README.txt"
 )
@@ -19,16 +21,40 @@ const (
 // BundleName is the file name of the bundle of an export.
 func BundleName(exportID string) string { return exportID + ".lkbundle.zip" }
 
+// derived gives all small files of a bundle, of which four follow from the
+// others: manifest, signature and proof.
+func derived(m *Manifest, manifest, signature, proof []byte) (map[string][]byte, error) {
+	bundle, err := sigstoreBundle(m, manifest, signature)
+	if err != nil {
+		return nil, err
+	}
+	text, err := readme(m, manifest)
+	if err != nil {
+		return nil, err
+	}
+	small := map[string][]byte{
+		ManifestName: manifest, SignatureName: signature, SigstoreName: bundle, ProofName: proof, ReadmeName: text,
+	}
+	small[SumsName] = sums(m, small)
+	return small, nil
+}
+
 // sums is SHA256SUMS, in sha256sum's own format: every file but itself, in the
-// order of the bundle. It follows from manifest and signature.
-func sums(m *Manifest, manifest, signature, readme []byte) []byte {
+// order of the bundle.
+func sums(m *Manifest, small map[string][]byte) []byte {
 	var b bytes.Buffer
 	line := func(d report.Digest, name string) { fmt.Fprintf(&b, "%s  %s\n", d.Hex(), name) }
-	line(tallyOf(manifest).File().Digest, ManifestName)
-	line(tallyOf(signature).File().Digest, SignatureName)
-	line(m.Data.Digest, DataName)
-	line(m.Artifact.Digest, m.ArtifactName())
-	line(tallyOf(readme).File().Digest, ReadmeName)
+	for _, place := range places {
+		switch place.name {
+		case SumsName:
+		case DataName:
+			line(m.Data.Digest, DataName)
+		case artifactPrefix:
+			line(m.Artifact.Digest, m.ArtifactName())
+		default:
+			line(tallyOf(small[place.name]).File().Digest, place.name)
+		}
+	}
 	return b.Bytes()
 }
 
@@ -49,6 +75,9 @@ func readme(m *Manifest, manifest []byte) ([]byte, error) {
 		"Bundle":   BundleName(m.ExportID),
 		"PAE":      paeHead(PayloadType, len(manifest)),
 		"Artifact": m.ArtifactName(),
+		"Type":     PredicateType,
+		"Sigstore": SigstoreName,
+		"Proof":    ProofName,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", ReadmeName, err)
@@ -63,6 +92,9 @@ var readmeText = template.Must(template.New(ReadmeName).Parse(`Evidence bundle o
   frozen at   {{.Frozen}}, from ledger sequence {{.M.AsOf}}
   instance    {{.M.Instance}}
   signed by   {{.M.KeyID}}
+{{- if .M.Log}}
+  log         {{.M.Log.Origin}}, entry {{.M.Log.Index}}
+{{- end}}
 
 You can check it without a network. First get the public key of the instance
 from a source that you trust; below it is KEY.pem. It is not in this bundle,
@@ -95,6 +127,17 @@ With stock tools, in the directory of the unpacked files:
 
     sha256sum -c SHA256SUMS
 
+Instead of 1 to 3, with cosign 3. This prints "Verified OK":
+
+    cosign verify-blob-attestation --key KEY.pem --bundle {{.Sigstore}} --insecure-ignore-tlog --type {{.Type}} {{.Artifact}}
+{{if .M.Log}}
+The log of all exports of the instance has a key of its own. Get it from where
+you got KEY.pem; below it is LOG.vkey. With spicy of filippo.io/torchwood, this
+prints "Spicy signature(s) verified!" if manifest.json is in the log:
+
+    tail -n +2 {{.Proof}} > manifest.json.spicy
+    spicy -verify "$(cat LOG.vkey)" manifest.json
+{{end}}
 What this shows: the holder of the key signed this report, and no byte of it
 has changed since. It does not show that what was reported to the instance was
 true, and the time is the instance's own.

@@ -13,12 +13,14 @@
 //	predicate      instance, export_id, report_kind, format, content_type,
 //	               filters (normalised), as_of (the ledger's sequence),
 //	               frozen_at (RFC 3339, UTC, milliseconds), artifact_size,
-//	               data_size (bytes), row_count, key_id, version
+//	               data_size (bytes), row_count, key_id, version, and of an
+//	               export in a log: log_origin, log_index
 //
-// No member is optional and no other is allowed; numbers are integers from 0
-// to 2^53-1. data.json is the report's canonical form (package report), and
-// the artifact is the same report in its format (package render). A manifest
-// has one encoding: a reader encodes again what it read, and compares.
+// No other member is allowed; the last two are there together or not at all.
+// Numbers are integers from 0 to 2^53-1. data.json is the report's canonical
+// form (package report), and the artifact is the same report in its format
+// (package render). A manifest has one encoding: a reader encodes again what it
+// read, and compares.
 //
 // # Signature
 //
@@ -34,23 +36,49 @@
 // manifests, keys/log.key the log. The files are PKCS#8 in PEM, behind a line
 // with purpose and date, with mode 0600; one that others can read is refused.
 //
+// # Log
+//
+// The manifest is a leaf of the instance's log of exports, as it is, at the
+// index that it names; package tilelog describes the log and its proofs. So a
+// manifest is made while no other leaf is appended, and signed before it is
+// logged. The log's name (origin) has letters, digits and "._/-", begins with
+// one of the first two, and is the log's alone. Its key signs checkpoints and
+// nothing else. Reviewers pin it as a verifier key of C2SP signed notes.
+//
+// Leaves of another kind hold their signatures: they are DSSE envelopes in RFC
+// 8785 form around an in-toto statement. Its predicateType tells them apart:
+//
+//	urn:licensekit:key-rotation:1  instance, purpose, old_key, new_key (in DER),
+//	                               rotated_at, log_origin, log_index; subject is
+//	                               the new key's id; signed by the old key and
+//	                               by the new one, in this order
+//	urn:licensekit:tombstone:1     reserved for what was deleted on purpose
+//
+// Only export keys are rotated. What a retired key signed stays valid; its
+// public half is kept in keys/retired/.
+//
 // # Bundle
 //
 // <export id>.lkbundle.zip holds these files, each once, in this order:
 //
-//	manifest.json      the manifest
-//	manifest.json.sig  the signature, 64 raw bytes
-//	SHA256SUMS         of all the others, in sha256sum's format
-//	data.json          the canonical form
-//	artifact.<format>  the artifact
-//	README.txt         how to check all of it with stock tools
+//	manifest.json             the manifest
+//	manifest.json.sig         the signature, 64 raw bytes
+//	manifest.sigstore.json    both as a Sigstore bundle v0.3, in RFC 8785 form
+//	manifest.json.tlog-proof  a C2SP tlog-proof that the manifest is in the log;
+//	                          empty if the manifest names none
+//	SHA256SUMS                of all the others, in sha256sum's format
+//	data.json                 the canonical form
+//	artifact.<format>         the artifact
+//	README.txt                how to check all of it with stock tools
 //
 // They are stored, not deflated, dated 1980-01-01, and follow each other
 // without a gap. Headers have no flags, comments, attributes or data
 // descriptors; an extra field is there only for the 64-bit sizes and offsets of
-// files from 4 GiB on, and then in the local header too. SHA256SUMS and
-// README.txt follow from manifest and signature. So a bundle follows, byte for
-// byte, from manifest, signature and artifact, and its size from the manifest.
+// files from 4 GiB on, and then in the local header too. The Sigstore bundle,
+// SHA256SUMS and README.txt follow from manifest, signature and proof. So a
+// bundle follows, byte for byte, from these three and the artifact, and its
+// size from these three. The proof leads to the checkpoint that was the first
+// to cover the manifest, or to any later one: the manifest does not say which.
 //
 // # Verification
 //
@@ -64,10 +92,13 @@
 //	3 signature   catches every change of the manifest, and every manifest by
 //	              others than the holder of a pinned key
 //	4 artifact    catches every change of the artifact
-//	5 data        catches every change of data.json, SHA256SUMS, README.txt and
-//	              of the checksums in the zip: no byte of a bundle is left over
-//	6 log         not run: the format has no log proof yet
-//	7 checkpoint  not run, likewise
+//	5 data        catches every change of data.json, of what follows from the
+//	              other files, and of the checksums in the zip: no byte of a
+//	              bundle is left over
+//	6 log         catches an export that is not in the log, or not where it
+//	              says, and every log but the one whose key is pinned
+//	7 checkpoint  catches a log that shows one history to some and another to
+//	              others, as far as this reviewer has seen both
 //	8 content     catches an artifact that does not say what data.json says,
 //	              also where both were signed so
 //	9 pages       not run: would catch PDF pages that show other values than
@@ -75,9 +106,31 @@
 //
 // VERIFIED says that a pinned key signed and that no step failed. UNANCHORED
 // says that no step failed, but no key was pinned: a forger gets that far.
-// INVALID says that a step failed. What was not run is listed as that, and
+// INVALID says that a step failed. FORK says that step 7 found two checkpoints
+// of one size with two roots, both signed by the pinned log key; they are the
+// evidence, and are shown and kept. Where no log key is pinned, step 6 checks
+// all but the checkpoint's signature, and counts as not run; where one is, an
+// export that is in no log is INVALID. What was not run is listed as that, and
 // never as passed. An error says that there was no checking, for instance
 // because the file could not be read, and it is never a verdict.
+//
+// # Consistency
+//
+// Step 7 compares the checkpoint that a bundle's proof leads to with the newest
+// that the reviewer found good before. The same size and root are one history,
+// the same size and another root a fork, without anything else. Where the sizes
+// differ, the larger tree must be shown to begin with the smaller one, whichever
+// of the two was kept. No bundle can hold that proof, for nobody knows what the
+// reviewer has kept; so it is a file of its own, which the operator makes from
+// the log and which needs no trust:
+//
+//	licensekit log consistency --from <smaller size> --to <larger size>
+//
+// Without the file the step is not run, and says which sizes are wanted; nothing
+// is kept then. A file that does not prove what it says fails the step, but is
+// no fork: anybody can make one. The first checkpoint that is seen is kept and
+// the step not run. A kept checkpoint is only ever replaced by a larger one, and
+// only after VERIFIED.
 //
 // # Threats
 //
@@ -92,9 +145,11 @@
 //
 // Nothing here can show that the source data was true; that the time of
 // freezing was the true one, for it is the instance's own; that the holder of
-// the key did not sign two different accounts of the same days; that the key
-// was not stolen; or that there are no exports besides those that are shown.
-// A log of all exports answers some of this, and witnesses of that log more.
+// the key did not sign two different accounts of the same days; or that the key
+// was not stolen. The log shows that an export is one of a numbered row that
+// only grows, so a missing one leaves a number; but only to those who compare
+// checkpoints. Who has both keys can still show two reviewers two logs until
+// they, or witnesses that cosign checkpoints, see both.
 //
 // # Refusals
 //

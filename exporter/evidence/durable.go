@@ -12,10 +12,19 @@ import (
 // all, and makes its name survive a power cut. The name is given by a link,
 // which unlike a rename never replaces a file: then it is fs.ErrExist.
 func createDurably(path string, content []byte) error {
-	dir := filepath.Dir(path)
-	if err := makeDir(dir); err != nil {
+	if err := makeDir(filepath.Dir(path)); err != nil {
 		return err
 	}
+	return staged(path, content, os.Link)
+}
+
+// replaceDurably is [createDurably] for a file that may be there: then there is
+// the old one or the new one at any time.
+func replaceDurably(path string, content []byte) error { return staged(path, content, os.Rename) }
+
+// staged writes a file under another name, then lets it have its own.
+func staged(path string, content []byte, name func(from, to string) error) error {
+	dir := filepath.Dir(path)
 	temp, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*") // mode 0600
 	if err != nil {
 		return err
@@ -28,7 +37,7 @@ func createDurably(path string, content []byte) error {
 	if err = errors.Join(err, temp.Close()); err != nil {
 		return err
 	}
-	if err := os.Link(temp.Name(), path); err != nil {
+	if err := name(temp.Name(), path); err != nil {
 		return err
 	}
 	return syncDir(dir)

@@ -28,21 +28,25 @@ type dsse struct {
 }
 
 type dsseSignature struct {
-	KeyID string `json:"keyid"`
+	KeyID string `json:"keyid,omitempty"`
 	Sig   []byte `json:"sig"`
 }
 
 // Marshal gives the DSSE envelope in RFC 8785 form.
 func (e *Envelope) Marshal() ([]byte, error) {
-	text, err := report.CanonicalJSON(dsse{
-		Payload:     e.Manifest,
-		PayloadType: PayloadType,
-		Signatures:  []dsseSignature{{KeyID: e.KeyID, Sig: e.Signature}},
-	})
+	text, err := report.CanonicalJSON(e.dsse())
 	if err != nil {
 		return nil, fmt.Errorf("encode envelope: %w", err)
 	}
 	return text, nil
+}
+
+func (e *Envelope) dsse() dsse {
+	return dsse{
+		Payload:     e.Manifest,
+		PayloadType: PayloadType,
+		Signatures:  []dsseSignature{{KeyID: e.KeyID, Sig: e.Signature}},
+	}
 }
 
 // ParseEnvelope reads what [Envelope.Marshal] writes and nothing else: one

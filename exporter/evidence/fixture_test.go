@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
 	"licensekit/exporter/render"
 	"licensekit/exporter/report"
 )
@@ -59,8 +62,48 @@ func testReport(t testing.TB, rows int) *report.Document {
 type frozen struct {
 	manifest Manifest
 	envelope *Envelope
+	proof    []byte
 	artifact []byte
 	data     []byte
+}
+
+// testOrigin is the log that the fixtures are in, at index 1 of a tree of 2.
+const testOrigin = "licensekit/lki_test"
+
+// testLogKey signs for that log.
+func testLogKey(t testing.TB) *SigningKey { return testKey(t, ForLog, "log") }
+
+// inLog trusts the fixtures' log beside what is trusted already.
+func inLog(t testing.TB, trust Trust) Trust {
+	t.Helper()
+	key, err := NewLogKey(testOrigin, testLogKey(t).Public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust.LogKeys = append(trust.LogKeys, key)
+	return trust
+}
+
+// proofOfTwo proves that a text is the second of two in a log.
+func proofOfTwo(t testing.TB, key *SigningKey, origin string, text []byte) []byte {
+	t.Helper()
+	first := tlog.RecordHash([]byte("first"))
+	root := tlog.NodeHash(first, tlog.RecordHash(text))
+	return fmt.Appendf(nil, "c2sp.org/tlog-proof@v1\nindex 1\n%s\n\n%s", first, signCheckpoint(t, key, origin, 2, root))
+}
+
+func signCheckpoint(t testing.TB, key *SigningKey, origin string, size int64, root tlog.Hash) []byte {
+	t.Helper()
+	public, err := NewLogKey(origin, key.Public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf("%s\n%d\n%s\n", origin, size, root)
+	signed, err := note.Sign(&note.Note{Text: text}, logSigner{public.verifier, key.sign})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
 }
 
 // freeze makes the two forms of a report and signs them.
@@ -82,6 +125,7 @@ func freeze(t testing.TB, key *SigningKey, id, formatName string, rows int) *fro
 		Instance: "Example & Söhne <billing>", ExportID: id, Kind: report.UsageSummary, Format: format.Name,
 		ContentType: format.ContentType, Filters: testReport(t, 0).Filters, AsOf: 4711,
 		FrozenAt: 1767225600123, RowCount: int64(rows), Version: "1.0.0",
+		Log: &LogPosition{Origin: testOrigin, Index: 1},
 	}
 	f.seal(t, key)
 	return f
@@ -96,11 +140,15 @@ func (f *frozen) seal(t testing.TB, key *SigningKey) {
 		t.Fatalf("seal: got %v, want an envelope", err)
 	}
 	f.envelope = envelope
+	f.proof = nil
+	if f.manifest.Log != nil {
+		f.proof = proofOfTwo(t, testLogKey(t), testOrigin, envelope.Manifest)
+	}
 }
 
 func (f *frozen) contents() Contents {
 	return Contents{
-		Envelope: f.envelope,
+		Envelope: f.envelope, Proof: f.proof,
 		Artifact: bytes.NewReader(f.artifact), ArtifactCRC: tallyOf(f.artifact).CRC32(),
 		Data: func(w io.Writer) error { _, err := w.Write(f.data); return err }, DataCRC: tallyOf(f.data).CRC32(),
 	}

@@ -78,6 +78,10 @@ func ParsePublicKey(purpose Purpose, text []byte) (PublicKey, error) {
 	if err != nil {
 		return PublicKey{}, fmt.Errorf("read public key: %w", err)
 	}
+	return parseSPKI(purpose, der)
+}
+
+func parseSPKI(purpose Purpose, der []byte) (PublicKey, error) {
 	parsed, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {
 		return PublicKey{}, fmt.Errorf("read public key: %w", err)
@@ -137,6 +141,9 @@ type PublicKeyRecord struct {
 	CreatedAt report.Instant `json:"created_at"`
 	Purpose   Purpose        `json:"purpose"`
 	PEM       string         `json:"pem"`
+	// VerifierKey is the key as readers of signed notes take it, with the log's
+	// name; only keys [ForLog] have one, see [LogKey].
+	VerifierKey string `json:"verifier_key,omitempty"`
 }
 
 // Record is the key as the API shows it.

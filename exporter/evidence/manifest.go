@@ -29,7 +29,14 @@ type Manifest struct {
 	Data        File   // the canonical form; for json the artifact itself
 	RowCount    int64  // of all sections
 	KeyID       string // of the key that signs
+	Log         *LogPosition
 	Version     string // of the program that froze the report
+}
+
+// LogPosition is where a text stands in a log.
+type LogPosition struct {
+	Origin string // the log's name for itself
+	Index  int64  // 0 is the log's first
 }
 
 // DataName is the name of the canonical form, in manifests and in bundles.
@@ -46,6 +53,7 @@ var (
 	exportIDShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$`)
 	formatShape   = regexp.MustCompile(`^[a-z0-9]{1,16}$`)
 	keyIDShape    = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	originShape   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$`)
 )
 
 // check refuses what a manifest can't say. Filters are not looked at here:
@@ -71,10 +79,22 @@ func (m *Manifest) check() error {
 			return err
 		}
 	}
+	if m.Log != nil {
+		if err := m.Log.check(); err != nil {
+			return err
+		}
+	}
 	if m.Format == "json" && m.Artifact != m.Data {
 		return errors.New("the artifact of format json is not the canonical form itself")
 	}
 	return nil
+}
+
+func (p *LogPosition) check() error {
+	if err := checkShape("log_origin", p.Origin, originShape); err != nil {
+		return err
+	}
+	return checkNumber("log_index", p.Index)
 }
 
 func checkShape(name, value string, shape *regexp.Regexp) error {

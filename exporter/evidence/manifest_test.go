@@ -21,7 +21,7 @@ func TestManifestEncoding(t *testing.T) {
 	want := `{"_type":"https://in-toto.io/Statement/v1","predicate":{"artifact_size":` + fmt.Sprint(len(f.artifact)) +
 		`,"as_of":4711,"content_type":"text/csv","data_size":` + fmt.Sprint(len(f.data)) +
 		`,"export_id":"rptx_1","filters":{"from":"2026-01-01T00:00:00.000Z","group_by":["product_id","feature_code"]},"format":"csv","frozen_at":"2026-01-01T00:00:00.123Z",` +
-		`"instance":"Example & Söhne <billing>","key_id":"` + f.envelope.KeyID + `","report_kind":"usage-summary","row_count":3,"version":"1.0.0"},` +
+		`"instance":"Example & Söhne <billing>","key_id":"` + f.envelope.KeyID + `","log_index":1,"log_origin":"` + testOrigin + `","report_kind":"usage-summary","row_count":3,"version":"1.0.0"},` +
 		`"predicateType":"urn:licensekit:report-export:1","subject":[{"digest":{"sha256":"` + tallyOf(f.artifact).File().Digest.Hex() + `"},"name":"artifact.csv"},` +
 		`{"digest":{"sha256":"` + tallyOf(f.data).File().Digest.Hex() + `"},"name":"data.json"}]}`
 	if string(m) != want {
@@ -66,6 +66,10 @@ func TestMarshalRefuses(t *testing.T) {
 		"two forms":        func(m *Manifest) { m.Data.Size++ },
 		"filter":           func(m *Manifest) { m.Filters.Bucket = "1y" },
 		"no content type":  func(m *Manifest) { m.ContentType = "" },
+		"log without name": func(m *Manifest) { m.Log = &LogPosition{Index: 1} },
+		"log with a plus":  func(m *Manifest) { m.Log = &LogPosition{Origin: "a+b"} },
+		"log with a space": func(m *Manifest) { m.Log = &LogPosition{Origin: "a b"} },
+		"log index":        func(m *Manifest) { m.Log = &LogPosition{Origin: "a", Index: -1} },
 		"no version":       func(m *Manifest) { m.Version = "" },
 		"too long, in all": func(m *Manifest) { m.Filters.ProductID = strings.Repeat("a", MaxManifest) },
 	} {

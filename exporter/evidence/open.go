@@ -6,6 +6,8 @@ import (
 	"io"
 	"math"
 	"strings"
+
+	"licensekit/exporter/evidence/tilelog"
 )
 
 // place is where a name may stand in a bundle, and how big it may be.
@@ -15,11 +17,12 @@ type place struct {
 	small bool   // held in memory
 }
 
-// places is the order of a bundle. The log's proofs will stand behind the
-// signature.
+// places is the order of a bundle.
 var places = []place{
 	{ManifestName, MaxManifest, true},
 	{SignatureName, 64, true},
+	{SigstoreName, MaxEnvelope, true},
+	{ProofName, tilelog.MaxProof, true},
 	{SumsName, 4 << 10, true},
 	{DataName, math.MaxInt64, false},
 	{artifactPrefix, math.MaxInt64, false},

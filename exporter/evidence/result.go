@@ -23,7 +23,7 @@ const (
 	Unanchored Verdict = "UNANCHORED"
 	// Invalid: a step failed.
 	Invalid Verdict = "INVALID"
-	// Fork: the log shows two histories. Reserved for the log.
+	// Fork: a pinned log key signed two histories that can't both be true.
 	Fork Verdict = "FORK"
 )
 
@@ -51,11 +51,24 @@ type Step struct {
 type Result struct {
 	Verdict Verdict `json:"verdict"`
 	Steps   []Step  `json:"steps"`
-	// Statement is the manifest as it was signed, absent if INVALID: what is
+	// Statement is the manifest as it was signed, absent if INVALID or FORK: what is
 	// in a file that failed is nobody's word.
 	Statement json.RawMessage `json:"manifest,omitempty"`
-	// Manifest is the statement, read; nil if INVALID.
+	// Manifest is the statement, read; nil if INVALID or FORK.
 	Manifest *Manifest `json:"-"`
+	// Fork is there if FORK.
+	Fork *ForkEvidence `json:"fork,omitempty"`
+	// Checkpoint is what to keep as [Trust.Last] from now on, nil if nothing
+	// new. [TrustStore.Keep] does that.
+	Checkpoint []byte `json:"-"`
+}
+
+// ForkEvidence is two checkpoints that one key signed and that can't both be
+// true. Who has the key can check that without anything else.
+type ForkEvidence struct {
+	Key  string `json:"verifier_key"`
+	Kept string `json:"kept"`  // what was found good before
+	Seen string `json:"found"` // what has come now
 }
 
 // Failed is the step that failed, nil if none did.
@@ -82,8 +95,23 @@ func (r *Result) WriteText(w io.Writer) error {
 	for _, s := range r.Steps {
 		s.write(&b)
 	}
+	if r.Fork != nil {
+		r.Fork.write(&b)
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// write shows both checkpoints. They were read strictly, but an origin may hold
+// anything that is no control character.
+func (f *ForkEvidence) write(b *strings.Builder) {
+	fmt.Fprintf(b, "\nkey %s signed both of these; keep them, and ask who has the key:\n", printable(f.Key))
+	for _, checkpoint := range []string{f.Kept, f.Seen} {
+		b.WriteByte('\n')
+		for line := range strings.Lines(checkpoint) {
+			fmt.Fprintf(b, "    %s\n", printable(strings.TrimSuffix(line, "\n")))
+		}
+	}
 }
 
 func (s *Step) write(b *strings.Builder) {
@@ -109,6 +137,8 @@ func (r *Result) sentence() string {
 		return "signed by a pinned key, and unchanged since"
 	case Unanchored:
 		return "the parts fit together, but no key was pinned, so anybody may have made them"
+	case Fork:
+		return "the log shows one history to some and another to others"
 	}
 	if s := r.Failed(); s != nil {
 		return fmt.Sprintf("step %d (%s) failed", s.Number, s.Name)

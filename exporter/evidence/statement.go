@@ -51,6 +51,8 @@ type predicate struct {
 	RowCount     int64           `json:"row_count"`
 	KeyID        string          `json:"key_id"`
 	Version      string          `json:"version"`
+	LogOrigin    string          `json:"log_origin,omitempty"`
+	LogIndex     *int64          `json:"log_index,omitempty"`
 }
 
 // Marshal gives the manifest's only encoding: an in-toto statement in RFC 8785
@@ -83,7 +85,7 @@ func (m *Manifest) encode() ([]byte, error) {
 }
 
 func (m *Manifest) statement(filters json.RawMessage) statement {
-	return statement{
+	s := statement{
 		Type: StatementType,
 		Subject: []subject{
 			{Name: m.ArtifactName(), Digest: digestSet{m.Artifact.Digest.Hex()}},
@@ -97,6 +99,10 @@ func (m *Manifest) statement(filters json.RawMessage) statement {
 			KeyID: m.KeyID, Version: m.Version,
 		},
 	}
+	if m.Log != nil {
+		s.Predicate.LogOrigin, s.Predicate.LogIndex = m.Log.Origin, &m.Log.Index
+	}
+	return s
 }
 
 // ParseManifest reads what [Manifest.Marshal] writes and nothing else: what
@@ -155,11 +161,15 @@ func (s *statement) manifest() (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Manifest{
+	m := &Manifest{
 		Instance: p.Instance, ExportID: p.ExportID, Kind: p.Kind, Format: p.Format,
 		ContentType: p.ContentType, Filters: filters, AsOf: p.AsOf, FrozenAt: p.FrozenAt,
 		Artifact: artifact, Data: data, RowCount: p.RowCount, KeyID: p.KeyID, Version: p.Version,
-	}, nil
+	}
+	if p.LogIndex != nil { // an origin alone shows when the manifest is encoded again
+		m.Log = &LogPosition{Origin: p.LogOrigin, Index: *p.LogIndex}
+	}
+	return m, nil
 }
 
 func (s *subject) file(size int64) (File, error) {

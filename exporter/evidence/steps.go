@@ -9,7 +9,7 @@ import (
 // the steps that are about them.
 func (c *check) zip() (string, error) {
 	if c.input.Bundle == nil {
-		c.text, c.signature = c.input.Manifest, c.input.Signature
+		c.text, c.signature, c.proofText = c.input.Manifest, c.input.Signature, c.input.Proof
 		return "", notRun("the files were given one by one")
 	}
 	opened, err := openBundle(c.source)
@@ -17,7 +17,7 @@ func (c *check) zip() (string, error) {
 		return "", fmt.Errorf("not a sound bundle: %w", err)
 	}
 	c.bundle = opened
-	c.text, c.signature = opened.small[ManifestName], opened.small[SignatureName]
+	c.text, c.signature, c.proofText = opened.small[ManifestName], opened.small[SignatureName], opened.small[ProofName]
 	return fmt.Sprintf("the %d files of a bundle, in order, and no byte between them", len(places)), nil
 }
 
@@ -36,6 +36,11 @@ func (c *check) readManifest() (string, error) {
 func (c *check) checkSignature() (string, error) {
 	var pinned []string
 	var confused error // the key is trusted, but with something else
+	for _, key := range c.trust.LogKeys {
+		if key.ID() == c.manifest.KeyID {
+			return "", key.usableFor(ForExport)
+		}
+	}
 	for _, key := range c.trust.Keys {
 		switch err := key.usableFor(ForExport); {
 		case key.ID() != c.manifest.KeyID && err == nil:
@@ -61,12 +66,4 @@ func (c *check) checkSigned(key PublicKey) (string, error) {
 	}
 	c.anchored = true
 	return "by the pinned key " + key.ID(), nil
-}
-
-// noLogProof stands for the log's steps (6, 7).
-func (c *check) noLogProof() (string, error) {
-	if c.bundle == nil {
-		return "", notRun("no log proof was given")
-	}
-	return "", notRun("this bundle carries no log proof")
 }

@@ -62,7 +62,7 @@ func stepsAbout(spans []span, at int) ([]int, string) {
 	for _, s := range spans {
 		if s.start <= at && at < s.end {
 			return map[string][]int{
-				ManifestName: {2, 3}, SignatureName: {3}, SumsName: {5}, DataName: {5}, "artifact.csv": {4}, ReadmeName: {5},
+				ManifestName: {2, 3}, SignatureName: {3}, SigstoreName: {5}, ProofName: {5}, SumsName: {5}, DataName: {5}, "artifact.csv": {4}, ReadmeName: {5},
 			}[s.name], s.name
 		}
 	}
@@ -98,28 +98,29 @@ func TestOtherArchives(t *testing.T) {
 	for name, change := range map[string]func([]part) []part{
 		"duplicate":        func(p []part) []part { return slices.Insert(p, 1, p[0]) },
 		"duplicate at end": func(p []part) []part { return append(p, p[0]) },
-		"swapped":          func(p []part) []part { p[3], p[4] = p[4], p[3]; return p },
+		"swapped":          func(p []part) []part { p[5], p[6] = p[6], p[5]; return p },
 		"missing":          func(p []part) []part { return slices.Delete(p, 2, 3) },
 		"extra":            func(p []part) []part { return append(p, evil) },
 		"extra first":      func(p []part) []part { return slices.Insert(p, 0, evil) },
 		"nothing":          func([]part) []part { return nil },
 		"traversal":        rename("../manifest.json", 0),
-		"absolute":         rename("/etc/passwd", 5),
-		"backslash":        rename(`..\README.txt`, 5),
-		"other case":       rename("readme.txt", 5),
-		"trailing NUL":     rename("README.txt\x00", 5),
-		"artifact path":    rename("artifact./../../x", 4),
-		"artifact upper":   rename("artifact.CSV", 4),
-		"no extension":     rename("artifact.", 4),
+		"absolute":         rename("/etc/passwd", 7),
+		"backslash":        rename(`..\README.txt`, 7),
+		"other case":       rename("readme.txt", 7),
+		"trailing NUL":     rename("README.txt\x00", 7),
+		"artifact path":    rename("artifact./../../x", 6),
+		"artifact upper":   rename("artifact.CSV", 6),
+		"no extension":     rename("artifact.", 6),
 		"empty name":       rename("", 0),
 		"long name":        rename(strings.Repeat("a", 65535), 0),
 		"big manifest":     func(p []part) []part { p[0] = smallPart(ManifestName, make([]byte, MaxManifest+1)); return p },
 		"big signature":    func(p []part) []part { p[1] = smallPart(SignatureName, make([]byte, 65)); return p },
-		"big sums":         func(p []part) []part { p[2] = smallPart(SumsName, make([]byte, 5000)); return p },
+		"big proof":        func(p []part) []part { p[3] = smallPart(ProofName, make([]byte, 1<<15)); return p },
+		"big sums":         func(p []part) []part { p[4] = smallPart(SumsName, make([]byte, 5000)); return p },
 	} {
 		wantFailed(t, name, verifyBundle(t, assemble(t, change(f.parts(t))), pin(key)), 1)
 	}
-	other := assemble(t, rename("artifact.json", 4)(f.parts(t)))
+	other := assemble(t, rename("artifact.json", 6)(f.parts(t)))
 	wantFailed(t, "another extension", verifyBundle(t, other, pin(key)), 4)
 }
 
@@ -127,7 +128,7 @@ func TestOtherArchives(t *testing.T) {
 func TestWrongChecksums(t *testing.T) {
 	key := testKey(t, ForExport, "a")
 	f := freeze(t, key, "rptx_1", "csv", 2)
-	for i, step := range []int{5, 5, 5, 5, 4, 5} {
+	for i, step := range []int{5, 5, 5, 5, 5, 5, 4, 5} {
 		parts := f.parts(t)
 		parts[i].crc++
 		wantFailed(t, parts[i].name, verifyBundle(t, assemble(t, parts), Trust{}), step)

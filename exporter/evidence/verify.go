@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"licensekit/exporter/evidence/tilelog"
 )
 
 // Input is what is verified: a bundle, or an artifact with the manifest and
@@ -16,12 +18,20 @@ type Input struct {
 	Artifact  *io.SectionReader
 	Manifest  []byte
 	Signature []byte
+	Proof     []byte // the log's; may be missing
 }
 
 // Trust is what the reviewer knows from elsewhere. Nothing in a bundle ever
 // adds to it.
 type Trust struct {
-	Keys []PublicKey // pinned; those [ForExport] may vouch for manifests
+	Keys    []PublicKey // pinned; those [ForExport] may vouch for manifests
+	LogKeys []LogKey    // pinned; they may vouch for checkpoints
+	// Last is the newest checkpoint of a log that was found good before, signed;
+	// nil before the first.
+	Last []byte
+	// Consistency are proofs between Last and the checkpoints of bundles, as
+	// [tilelog.Consistency] encodes them. They need no trust.
+	Consistency [][]byte
 }
 
 // check is a verification under way.
@@ -33,7 +43,14 @@ type check struct {
 	manifest  *Manifest
 	text      []byte // the manifest's bytes
 	signature []byte
+	proofText []byte
 	anchored  bool // a pinned key signed the manifest
+
+	proof  *tilelog.Proof // once it was read
+	logKey *LogKey        // the pinned one that signed the proof's checkpoint
+	last   *tilelog.Head  // trust.Last, read
+	keep   []byte         // the checkpoint to keep from now on
+	fork   *ForkEvidence
 }
 
 // step is a check by name. It gives a detail for people, or an error: notRun
@@ -51,8 +68,8 @@ var steps = []step{
 	{3, "signature", (*check).checkSignature},
 	{4, "artifact", (*check).checkArtifact},
 	{5, "data", (*check).checkData},
-	{6, "log", (*check).noLogProof},
-	{7, "checkpoint", (*check).noLogProof},
+	{6, "log", (*check).checkLog},
+	{7, "checkpoint", (*check).checkCheckpoint},
 	{8, "content", (*check).checkContent},
 	{9, "pages", (*check).checkPages},
 }
@@ -76,6 +93,9 @@ func Verify(ctx context.Context, input Input, trust Trust) (*Result, error) {
 		return nil, errors.New("verify: neither a bundle nor an artifact was given")
 	}
 	c := &check{input: input, trust: trust, source: &source{ctx: ctx, file: file}}
+	if err := c.readLast(); err != nil {
+		return nil, fmt.Errorf("verify: the checkpoint that was kept: %w", err)
+	}
 	result := &Result{}
 	for _, s := range steps {
 		taken := c.take(s, result.Failed())
@@ -113,11 +133,14 @@ func (c *check) take(s step, failed *Step) Step {
 
 func (c *check) conclude(result *Result) {
 	switch {
+	case c.fork != nil:
+		result.Verdict, result.Fork = Fork, c.fork
+		return
 	case result.Failed() != nil:
 		result.Verdict = Invalid
 		return
 	case c.anchored:
-		result.Verdict = Verified
+		result.Verdict, result.Checkpoint = Verified, c.keep
 	default:
 		result.Verdict = Unanchored
 	}

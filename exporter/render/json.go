@@ -26,26 +26,34 @@ func encodeJSON(ctx context.Context, w io.Writer, d *report.Document, _ Info) er
 	return nil
 }
 
-// decodeJSON also makes sure that the file is about what was asked for: it
-// names its own kind and filters, and a file of another report may be sound.
 func decodeJSON(r io.ReaderAt, size int64, kind report.Kind, filters report.Filters) (*report.Document, error) {
-	d, err := report.ReadCanonical(io.NewSectionReader(r, 0, size))
+	d, err := readReport(io.NewSectionReader(r, 0, size), kind, filters)
+	if err != nil {
+		return nil, fmt.Errorf("decode json: %w", err)
+	}
+	return d, nil
+}
+
+// readReport reads a canonical form that should be about what was asked for:
+// it names its own kind and filters, and one of another report may be sound.
+func readReport(r io.Reader, kind report.Kind, filters report.Filters) (*report.Document, error) {
+	d, err := report.ReadCanonical(r)
 	if err != nil {
 		return nil, err
 	}
 	if d.Kind != kind {
-		return nil, fmt.Errorf("decode json: report_kind is %s, want %s", d.Kind, kind)
+		return nil, fmt.Errorf("report_kind is %s, want %s", d.Kind, kind)
 	}
 	got, err := report.CanonicalJSON(d.Filters)
 	if err != nil {
-		return nil, fmt.Errorf("decode json: %w", err)
+		return nil, err
 	}
 	want, err := report.CanonicalJSON(filters)
 	if err != nil {
-		return nil, fmt.Errorf("decode json: %w", err)
+		return nil, err
 	}
 	if !bytes.Equal(got, want) {
-		return nil, fmt.Errorf("decode json: filters are %s, want %s", got, want)
+		return nil, fmt.Errorf("filters are %s, want %s", got, want)
 	}
 	return d, nil
 }

@@ -6,11 +6,11 @@
 //
 //   - decode(encode(d)) == d, and whatever decodes is encoded to the same
 //     bytes again: a file has one meaning and a report one file. What xlsx
-//     leaves out of this is said below.
+//     and pdf leave out of this is said below.
 //   - Encoders only read a document's batches; several may share them, side by
 //     side (see [report.Fork]).
 //   - All formats stream both ways. Their memory does not grow with the rows,
-//     and nothing is staged on disk.
+//     and nothing is staged on disk; pdf, again, differs.
 //
 // # Refusals
 //
@@ -77,6 +77,34 @@
 // is packed, its dates, and parts that show no data: the document's properties
 // and the content types. A part of more than 1 MiB besides the sheets is
 // refused, and a row of more than 16 MiB.
+//
+// # pdf
+//
+// A document for people, of at most 200,000 rows, in PDF 1.7 without
+// encryption, scripts or links. The canonical form is attached to it as
+// data.json, the only attachment, and that is what the decoder reads: the
+// pages are no part of decoding. Format.CheckPages compares them.
+//
+// The first page says in words what the report is about, and has its totals,
+// the rows of each section, a chart of amounts, and the parts of [Info]. Then
+// come the sections, each with its rows in order, a bookmark, and the labels
+// of its columns on each page. Times are UTC; a column shows them to the day,
+// minute, second or millisecond, whichever its values need. Integers have a
+// comma between thousands, except those that name something: sequence and
+// status_code. An absent value is an empty cell. Text is whole: it is wrapped,
+// a row that is higher than a page is set as a list, and what can't be drawn
+// is spelled out as [U+1F600] (see package typeset). At the foot of each page
+// stand the data's digest, and the page's number with that of all.
+//
+// The wording of the pages and the order of what is on them are part of the
+// format, for CheckPages of later versions reads files of earlier ones. The
+// layout is not: fonts, sizes, and where lines and pages end may change.
+//
+// Equal reports with equal infos give equal bytes, for one version of the
+// program. The dates of the document are Info.FrozenAt. Encoding reads the
+// canonical form three times and holds a page at a time; where Info does not
+// bring it, it is staged in the directory for temporary files. Decoding holds
+// the file.
 package render
 
 import (
@@ -150,7 +178,7 @@ type Format struct {
 }
 
 // formats are all formats, in the contract's order.
-var formats = []Format{jsonFormat, csvFormat, xlsxFormat}
+var formats = []Format{jsonFormat, csvFormat, pdfFormat, xlsxFormat}
 
 // Names lists the formats, in the contract's order.
 func Names() []string {

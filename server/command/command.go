@@ -82,9 +82,12 @@ func (env *Env) app() *cli.App {
 			env.serve(),
 			env.token(),
 			env.importing(),
+			env.report(),
 			env.export(),
 			env.verify(),
 			env.key(),
+			env.log(),
+			env.check(),
 			env.version(),
 		},
 	}

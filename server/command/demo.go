@@ -83,7 +83,7 @@ func (env *Env) runDemo(c *cli.Context) error {
 	err = env.listenAndServe(ctx, s, serveOptions{data: data, address: address}, func(base string) {
 		go func() {
 			d := &demonstration{
-				env: env, data: data, base: base, key: s.Key().Public,
+				env: env, data: data, base: base, key: s.Key(),
 				generated: newGenerator(c.Int64("activities"), !c.Bool("ordered-ids")),
 			}
 			err := d.run(ctx)

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,7 +17,7 @@ func (env *Env) key() *cli.Command {
 	return &cli.Command{
 		Name:        "key",
 		Usage:       "show the public keys, and hand them to reviewers",
-		Subcommands: []*cli.Command{env.keyShow(), env.keyExport()},
+		Subcommands: []*cli.Command{env.keyShow(), env.keyExport(), env.keyRotate()},
 	}
 }
 
@@ -54,9 +53,11 @@ func (env *Env) keyExport() *cli.Command {
 	return &cli.Command{
 		Name:  "export",
 		Usage: "write the public key that reviewers pin, in PEM",
-		Description: "   licensekit key export -o export.pub.pem\n\n" +
+		Description: "   licensekit key export -o export.pub.pem\n   licensekit key export --log -o log.vkey\n\n" +
 			"Give it to reviewers on another way than the exports.\n\nExit codes: 0 done, 1 failed, 2 usage.",
-		Flags: targetFlags(&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "-", Usage: "write to `FILE`, - for stdout", EnvVars: []string{"LICENSEKIT_OUTPUT"}}),
+		Flags: targetFlags(
+			&cli.BoolFlag{Name: "log", Usage: "the verifier key of the log instead", EnvVars: []string{"LICENSEKIT_LOG"}},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "-", Usage: "write to `FILE`, - for stdout", EnvVars: []string{"LICENSEKIT_OUTPUT"}}),
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
@@ -66,12 +67,39 @@ func (env *Env) keyExport() *cli.Command {
 				if err != nil {
 					return err
 				}
+				purpose, text := evidence.ForExport, func(k evidence.PublicKeyRecord) string { return k.PEM }
+				if c.Bool("log") {
+					purpose, text = evidence.ForLog, func(k evidence.PublicKeyRecord) string { return k.VerifierKey + "\n" }
+				}
 				for _, k := range keys {
-					if k.Purpose == evidence.ForExport && k.Status == evidence.Active {
-						return env.writeOut(c.String("output"), strings.NewReader(k.PEM))
+					if k.Purpose == purpose && k.Status == evidence.Active {
+						return env.writeOut(c.String("output"), strings.NewReader(text(k)))
 					}
 				}
-				return errors.New("the server shows no active export key")
+				return fmt.Errorf("the server shows no active %s key", purpose)
+			})
+		},
+	}
+}
+
+func (env *Env) keyRotate() *cli.Command {
+	return &cli.Command{
+		Name:  "rotate",
+		Usage: "replace the key that signs exports",
+		Description: "The log says so, signed by both keys. What the old key signed stays valid; hand\n" +
+			"the new public key to reviewers.\n\n   licensekit key rotate\n\nExit codes: 0 done, 1 failed, 2 usage.",
+		Flags: targetFlags(),
+		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			return env.with(c, false, func(api *client.Client) error {
+				var keys []evidence.PublicKeyRecord
+				if _, err := api.Call(c.Context, http.MethodPost, "/api/v1/system/keys/rotate", nil, nil, &keys); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(env.Stdout, "%s signs from now on; licensekit key export hands it out\n", keys[0].KID)
+				return err
 			})
 		},
 	}

@@ -97,5 +97,5 @@ func (env *Env) greet(s *server.Server, url, data string) {
                   curl -H "Authorization: Bearer $T" -d '{"report_kind":"usage-summary"}' \
                     -H 'Content-Type: application/json' %s/api/v1/reports/exports
   Ctrl-C stops it
-`, env.Version, url, data, s.Key().Public.ID(), quoteArg(data), url)
+`, env.Version, url, data, s.Key().ID(), quoteArg(data), url)
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -24,18 +25,23 @@ func (env *Env) verify() *cli.Command {
 			"directories of bundles. Needs no server, no data directory and no network. Pin the\n" +
 			"vendor's public key with --key: nothing in a bundle is ever trusted.\n\n" +
 			"   licensekit verify --key export.pub.pem rptx_….lkbundle.zip\n" +
-			"   licensekit verify --key export.pub.pem --json bundles/\n\n" +
+			"   licensekit verify --trust reviewed/ bundles/\n\n" +
+			"A --trust directory holds *.pem (pinned export keys) and log.vkey (the log's key), and\n" +
+			"keeps the newest checkpoint seen, so that a rewritten log is found out. Where that asks\n" +
+			"for a proof, licensekit log consistency makes it; --consistency takes it.\n\n" +
 			"Exit codes: 0 VERIFIED, 1 could not check, 2 usage, 3 INVALID or FORK,\n" +
 			"4 UNANCHORED (no key is pinned). Of several files the worst counts.",
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "key", Usage: "a pinned public key, PEM `FILE`; repeat it for more", EnvVars: []string{"LICENSEKIT_KEY"}},
+			&cli.StringFlag{Name: "trust", Usage: "the reviewer's `DIR`ectory of pinned keys and the last checkpoint", EnvVars: []string{"LICENSEKIT_TRUST"}},
+			&cli.StringSliceFlag{Name: "consistency", Usage: "a proof `FILE` that the log continues the last checkpoint", EnvVars: []string{"LICENSEKIT_CONSISTENCY"}},
 			jsonFlag,
 		},
 		Action: func(c *cli.Context) error {
 			if !c.Args().Present() {
 				return usage("verify what?").hinted("licensekit verify --key export.pub.pem BUNDLE|ARTIFACT|DIR…")
 			}
-			trust, err := pinnedKeys(c.StringSlice("key"))
+			trust, err := gatherTrust(c)
 			if err != nil {
 				return err
 			}
@@ -48,19 +54,52 @@ func (env *Env) verify() *cli.Command {
 	}
 }
 
-func pinnedKeys(files []string) (trust evidence.Trust, err error) {
-	for _, file := range files {
+// reviewer is what a verification trusts, and where it keeps what it learns.
+type reviewer struct {
+	keys        []evidence.PublicKey // of --key
+	consistency [][]byte
+	store       *evidence.TrustStore // nil without --trust
+}
+
+// trust is what is known now: the store learns from each verification.
+func (r *reviewer) trust() evidence.Trust {
+	var trust evidence.Trust
+	if r.store != nil {
+		trust = r.store.Trust()
+	}
+	trust.Keys = append(slices.Clone(trust.Keys), r.keys...)
+	trust.Consistency = r.consistency
+	return trust
+}
+
+func gatherTrust(c *cli.Context) (*reviewer, error) {
+	const keyHint = "--key takes a file with a public key in PEM, as licensekit key export writes it"
+	r := &reviewer{}
+	for _, file := range c.StringSlice("key") {
 		text, err := readSmall(file)
 		if err != nil {
-			return trust, failed(err, "--key takes a file with a public key in PEM, as GET /api/v1/system/public-keys shows it")
+			return nil, failed(err, keyHint)
 		}
 		key, err := evidence.ParsePublicKey(evidence.ForExport, text)
 		if err != nil {
-			return trust, failed(fmt.Errorf("%s: %w", file, err), "--key takes a file with a public key in PEM, as GET /api/v1/system/public-keys shows it")
+			return nil, failed(fmt.Errorf("%s: %w", file, err), keyHint)
 		}
-		trust.Keys = append(trust.Keys, key)
+		r.keys = append(r.keys, key)
 	}
-	return trust, nil
+	for _, file := range c.StringSlice("consistency") {
+		text, err := readSmall(file)
+		if err != nil {
+			return nil, failed(err, "licensekit log consistency -o FILE writes it")
+		}
+		r.consistency = append(r.consistency, text)
+	}
+	if dir := c.String("trust"); dir != "" {
+		var err error
+		if r.store, err = evidence.OpenTrust(dir); err != nil {
+			return nil, failed(err, "--trust takes a directory with *.pem files and log.vkey, see licensekit verify --help")
+		}
+	}
+	return r, nil
 }
 
 // maxSmall bounds keys, manifests and signatures, in bytes.
@@ -109,10 +148,13 @@ func escapeGlob(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
-func (env *Env) verifyAll(c *cli.Context, paths []string, trust evidence.Trust) error {
+func (env *Env) verifyAll(c *cli.Context, paths []string, r *reviewer) error {
 	worst := 0
 	for _, path := range paths {
-		result, err := verifyFile(c.Context, path, trust)
+		result, err := verifyFile(c.Context, path, r.trust())
+		if err == nil && r.store != nil {
+			err = r.store.Keep(result)
+		}
 		if err != nil {
 			return err
 		}
@@ -198,7 +240,13 @@ func besides(artifact string, content *io.SectionReader) (evidence.Input, error)
 			return input, err
 		}
 		input.Manifest = manifest
-		input.Signature, err = readSmall(base + ".sig")
+		if input.Signature, err = readSmall(base + ".sig"); err != nil {
+			return input, err
+		}
+		input.Proof, err = readSmall(base + ".tlog-proof")
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil // the steps that need it say so
+		}
 		return input, err
 	}
 	return input, failed(fmt.Errorf("%s: no %s lies beside it", artifact, evidence.ManifestName),

@@ -1,0 +1,180 @@
+package exporter
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"licensekit/blobstore"
+	"licensekit/exporter/evidence"
+	"licensekit/exporter/report"
+)
+
+// CheckResult is what a check of a data directory found.
+type CheckResult struct {
+	OK       bool      `json:"ok"`
+	Checked  Checked   `json:"checked"`
+	Problems []Problem `json:"problems"` // never nil
+}
+
+// Checked counts what was looked at.
+type Checked struct {
+	Blobs   int64 `json:"blobs"`
+	Bytes   int64 `json:"blob_bytes"`
+	Exports int64 `json:"exports"`
+	Entries int64 `json:"log_entries"`
+}
+
+// Problem is something that is not as it should be.
+type Problem struct {
+	What    string `json:"what"` // "blob", "export", "log", "ledger" or "database"
+	ID      string `json:"id,omitempty"`
+	Problem string `json:"problem"`
+}
+
+func (r *CheckResult) note(what, id string, err error) {
+	if err != nil {
+		r.Problems = append(r.Problems, Problem{what, id, err.Error()})
+	}
+}
+
+// Check walks all that is kept: every blob hashes to its name, every export's
+// metadata agrees with its signed manifest and with the log, every manifest in
+// the log has its export, the ledger's derived data follow from its facts, and
+// the database's pages hang together. An error means that it could not be
+// checked; what is wrong is in the result.
+func (e *Exporter) Check(ctx context.Context) (*CheckResult, error) {
+	r := &CheckResult{Problems: []Problem{}}
+	for _, check := range []func(context.Context, *CheckResult) error{e.checkBlobs, e.checkExports, e.checkLog, e.checkData} {
+		if err := check(ctx, r); err != nil {
+			return nil, fmt.Errorf("check: %w", err)
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("check: %w", err)
+		}
+	}
+	r.OK = len(r.Problems) == 0
+	return r, nil
+}
+
+func (e *Exporter) checkBlobs(ctx context.Context, r *CheckResult) error {
+	return e.blobs.Walk(ctx, func(ref blobstore.Ref, size int64) error {
+		r.Checked.Blobs++
+		r.Checked.Bytes += size
+		r.note("blob", ref.String(), e.blobs.Verify(ctx, ref))
+		return ctx.Err()
+	})
+}
+
+func (e *Exporter) checkExports(ctx context.Context, r *CheckResult) error {
+	for before := int64(0); ; {
+		page, next, err := e.List(ctx, Query{Before: before, Limit: 200})
+		if err != nil {
+			r.note("database", exportsBucket, err)
+			return nil
+		}
+		for _, export := range page {
+			r.Checked.Exports++
+			if export.Status == Ready {
+				r.note("export", string(export.ID), e.checkExport(ctx, export))
+			}
+		}
+		if next == 0 {
+			return nil
+		}
+		before = next
+	}
+}
+
+// checkExport compares an export's metadata with its signed manifest.
+func (e *Exporter) checkExport(ctx context.Context, x Export) error {
+	stored, err := e.entry(x.ID)
+	if err != nil {
+		return err
+	}
+	if stored.Manifest == nil || x.LogIndex == nil {
+		return errors.New("it is ready and names no manifest or no place in the log")
+	}
+	envelope, err := e.envelope(ctx, *stored.Manifest)
+	if err != nil {
+		return err
+	}
+	m, err := envelope.Parse()
+	if err != nil {
+		return err
+	}
+	got, err := report.CanonicalJSON(shownBy(x))
+	if err != nil {
+		return err
+	}
+	want, err := report.CanonicalJSON(signedBy(m))
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(got, want) {
+		return fmt.Errorf("its metadata differ from its manifest: %s, signed %s", got, want)
+	}
+	leaf, err := e.log.Entry(*x.LogIndex)
+	if err == nil && !bytes.Equal(leaf, envelope.Manifest) {
+		err = fmt.Errorf("entry %d of the log is another manifest", *x.LogIndex)
+	}
+	return err
+}
+
+// facts are what metadata and manifest both say.
+type facts struct {
+	ID, Kind, Format, Key  string
+	Filters                report.Filters
+	Digest, ArtifactDigest *report.Digest
+	AsOf, Rows, Size, Log  int64
+	FrozenAt               report.Instant
+}
+
+func shownBy(x Export) facts {
+	return facts{
+		string(x.ID), string(x.Kind), x.Format, x.KeyID, x.Filters, x.Digest, x.ArtifactDigest,
+		*x.AsOf, *x.RowCount, *x.SizeBytes, *x.LogIndex, *x.FrozenAt,
+	}
+}
+
+func signedBy(m *evidence.Manifest) facts {
+	return facts{
+		m.ExportID, string(m.Kind), m.Format, m.KeyID, m.Filters, &m.Data.Digest, &m.Artifact.Digest,
+		m.AsOf, m.RowCount, m.Artifact.Size, m.Log.Index, m.FrozenAt,
+	}
+}
+
+// checkLog walks the leaves, whose hashes the log compares with its tree.
+func (e *Exporter) checkLog(ctx context.Context, r *CheckResult) error {
+	err := e.log.Walk(ctx, 0, func(index int64, leaf []byte) error {
+		r.Checked.Entries++
+		kind, err := evidence.LeafType(leaf)
+		if err == nil && kind == evidence.PredicateType {
+			var m *evidence.Manifest
+			if m, err = evidence.ParseManifest(leaf); err == nil {
+				_, err = e.entry(ID(m.ExportID))
+			}
+		}
+		r.note("log", fmt.Sprint(index), err)
+		return ctx.Err()
+	})
+	if ctx.Err() == nil {
+		r.note("log", "", err)
+	}
+	return nil
+}
+
+func (e *Exporter) checkData(ctx context.Context, r *CheckResult) error {
+	if err := e.ledger.Check(ctx); ctx.Err() == nil {
+		r.note("ledger", "", err)
+	}
+	return e.db.View(func(tx *bbolt.Tx) error {
+		for err := range tx.Check() {
+			r.note("database", "", err)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,123 @@
+package tilelog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// maxBatch is how many leaves one checkpoint may add.
+const maxBatch = width
+
+// Entry is where a leaf was put.
+type Entry struct {
+	Index int64
+	Size  int64 // of the tree whose checkpoint was the first to cover it
+}
+
+// pending is a leaf that waits for its turn.
+type pending struct {
+	ctx   context.Context
+	leaf  func(index int64) ([]byte, error)
+	done  chan struct{} // closed once entry or err is known
+	entry Entry
+	err   error
+}
+
+// Append puts a leaf at the end of the log, and returns once a checkpoint that
+// covers it is durable. Appends at the same time share their writes.
+//
+// leaf is told the index and makes the leaf, which may hold it; it runs while
+// no other leaf is appended, maybe on the goroutine of another caller, and must
+// not append itself. If it fails, its error is returned and the index goes to
+// the next one. After any error but that of leaf or of ctx, the entry may be in
+// the log or not.
+func (l *Log) Append(ctx context.Context, leaf func(index int64) ([]byte, error)) (Entry, error) {
+	p := &pending{ctx: ctx, leaf: leaf, done: make(chan struct{})}
+	l.mu.Lock()
+	l.waiting = append(l.waiting, p)
+	l.mu.Unlock()
+	for {
+		select {
+		case <-p.done:
+			return p.entry, p.err
+		case l.turn <- struct{}{}:
+			l.lead()
+		}
+	}
+}
+
+// lead writes for all that wait, and gives the turn back.
+func (l *Log) lead() {
+	defer func() { <-l.turn }()
+	l.writeBatch(l.take())
+}
+
+// take gives those that wait, up to a batch, in their order.
+func (l *Log) take() []*pending {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := min(len(l.waiting), maxBatch)
+	batch := l.waiting[:n:n]
+	l.waiting = l.waiting[n:]
+	return batch
+}
+
+func (l *Log) writeBatch(batch []*pending) {
+	err := errors.New("append: it was abandoned") // where a leaf function panics
+	defer func() {
+		for _, p := range batch {
+			if p.err == nil {
+				p.err = err
+			}
+			close(p.done)
+		}
+	}()
+	before := l.Size()
+	leaves := gather(batch, before)
+	if len(leaves) == 0 {
+		err = nil
+		return
+	}
+	if err = l.broken; err == nil {
+		err = l.write(leaves)
+	}
+	if err != nil {
+		err = fmt.Errorf("append to log %s: %w", l.Origin(), err)
+		return
+	}
+	for _, p := range batch {
+		p.entry.Size = before + int64(len(leaves))
+	}
+}
+
+// gather makes the leaves. Those that fail get no index.
+func gather(batch []*pending, index int64) (leaves [][]byte) {
+	for _, p := range batch {
+		leaf, err := p.make(index)
+		if err != nil {
+			p.err = err
+			continue
+		}
+		p.entry.Index = index
+		leaves = append(leaves, leaf)
+		index++
+	}
+	return leaves
+}
+
+func (p *pending) make(index int64) ([]byte, error) {
+	if err := context.Cause(p.ctx); err != nil {
+		return nil, err
+	}
+	leaf, err := p.leaf(index)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(leaf) > MaxLeaf:
+		return nil, fmt.Errorf("leaf %d has %d bytes; the limit is %d", index, len(leaf), MaxLeaf)
+	case index >= MaxSize:
+		return nil, fmt.Errorf("the log is full: %d leaves", index)
+	}
+	return leaf, nil
+}

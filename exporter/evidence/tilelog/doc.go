@@ -1,0 +1,51 @@
+// Package tilelog keeps an append-only log of small texts in plain files, and
+// proves to others what is in it. The files are those of C2SP tlog-tiles, so
+// any tool for such logs reads them, from the disk or over HTTP.
+//
+// # Files
+//
+//	checkpoint                    the size of the log and the root of its tree, signed
+//	tile/<L>/<N>[.p/<W>]          256 hashes of level L, or the first W of them
+//	tile/entries/<N>[.p/<W>]      256 leaves, or the first W of them
+//	.staged                       what is being written; meaningless after a crash
+//
+// Hashing is that of RFC 6962 with SHA-256. N is written in groups of three
+// digits, all but the last with an x in front: x001/x234/067. A leaf stands in
+// its bundle behind its length, 16 bits, big-endian; so it is at most 65,535
+// bytes. A tile without .p is full and never changes. A partial one is the
+// beginning of the next wider one; it is removed once [keepPartial] further
+// leaves were logged, and until then whoever copies the directory finds it.
+//
+// The checkpoint is a C2SP signed note with a C2SP tlog-checkpoint text:
+// origin, size in decimal, root in base64, a line each, without extension
+// lines. The log signs with one Ed25519 key whose name in the note is the
+// origin. Others may add signatures; those of unknown keys are passed over.
+//
+// # Proofs
+//
+// A [Proof] says that a leaf is at an index of the tree of a checkpoint. Its
+// text is a C2SP tlog-proof without extra data. A [Consistency] says that a
+// smaller tree is the beginning of that of a checkpoint. Its text is the body
+// of a C2SP tlog-witness add-checkpoint request. Both have one encoding: what
+// reads otherwise, down to a bit in the base64, is refused.
+//
+// # Durability
+//
+// An append writes the leaves, then the hashes, then the checkpoint that
+// covers them; each file is written under another name, flushed, renamed, and
+// its directory flushed, before the next one begins. So at any instant of a
+// crash the checkpoint on the disk is covered by the tiles on the disk, and
+// what was acknowledged is in it. Tiles beyond the checkpoint were never
+// spoken of: [Open] removes them, and their indexes are given anew.
+//
+// Once a checkpoint may have been seen, its indexes are never given to other
+// leaves. If publishing one ends in an error, it is unknown which checkpoint
+// the disk has; the log then refuses to append until it was opened again.
+//
+// # Limits
+//
+// One process appends to a directory; the caller sees to that. What is read
+// is checked against the checkpoint, not against what the disk says, so a
+// damaged tile is an error and never a wrong proof. A copy of the directory
+// whose checkpoint is newer than its tiles is refused, with [ErrMismatch].
+package tilelog

@@ -1,0 +1,159 @@
+package tilelog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// MaxLeaf bounds a leaf, in bytes.
+const MaxLeaf = 1<<16 - 1
+
+// keepPartial is for how many further leaves a partial tile is kept. It gives
+// time to those who have read its name and not yet its content.
+const keepPartial = 64
+
+// ErrMismatch says that a directory's checkpoint and tiles are not of one log.
+var ErrMismatch = errors.New("the log's checkpoint and its tiles do not match")
+
+// Key signs checkpoints. Its name is the log's origin.
+type Key interface {
+	note.Signer
+	Verify(message, signature []byte) bool
+}
+
+// Head is a checkpoint and its signed form.
+type Head struct {
+	Checkpoint
+	Signed []byte
+}
+
+// Log is an opened log. Its methods may be called at the same time.
+type Log struct {
+	disk disk
+	key  Key
+	head atomic.Pointer[Head] // changed by who holds turn
+
+	turn   chan struct{} // holds a value while leaves are written
+	broken error         // why nothing can be appended any more; guarded by turn
+
+	mu      sync.Mutex
+	waiting []*pending // guarded by mu
+}
+
+const checkpointName = "checkpoint"
+
+// Open opens the log of a directory, making an empty one where there is none.
+// It makes sure that the tiles of the newest leaf are what the checkpoint says,
+// and removes what a crash left beyond it. Errors: [ErrMismatch], [ErrNotSigned].
+func Open(dir string, key Key) (*Log, error) {
+	l, err := open(dir, key)
+	if err != nil {
+		return nil, fmt.Errorf("open log %s: %w", dir, err)
+	}
+	return l, nil
+}
+
+func open(dir string, key Key) (*Log, error) {
+	root, err := openRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{disk: disk{root: root}, key: key, turn: make(chan struct{}, 1)}
+	if err := l.reconcile(); err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return l, nil
+}
+
+// openRoot makes the directory durable in its parent, which must be there.
+func openRoot(dir string) (*os.Root, error) {
+	parent, err := os.OpenRoot(filepath.Dir(filepath.Clean(dir)))
+	if err != nil {
+		return nil, err
+	}
+	defer parent.Close()
+	if err := (&disk{root: parent}).makeDir(filepath.Base(dir)); err != nil {
+		return nil, err
+	}
+	return os.OpenRoot(dir)
+}
+
+// Close lets go of the directory.
+func (l *Log) Close() error { return l.disk.root.Close() }
+
+// Origin is the log's name.
+func (l *Log) Origin() string { return l.key.Name() }
+
+// Head is the newest durable checkpoint.
+func (l *Log) Head() Head { return *l.head.Load() }
+
+// Size is how many leaves the newest durable checkpoint covers.
+func (l *Log) Size() int64 { return l.head.Load().Size }
+
+func (l *Log) reconcile() error {
+	head, err := l.readHead()
+	if errors.Is(err, fs.ErrNotExist) {
+		return l.begin()
+	}
+	if err != nil {
+		return err
+	}
+	l.head.Store(&head)
+	if head.Size > 0 {
+		bundle := entryTile(head.Size-1, head.Size)
+		err := l.Walk(context.Background(), bundle.N*width, func(int64, []byte) error { return nil })
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrMismatch, err)
+		}
+	}
+	return l.sweep(head.Size)
+}
+
+func (l *Log) readHead() (Head, error) {
+	f, err := l.disk.root.Open(checkpointName)
+	if err != nil {
+		return Head{}, err
+	}
+	defer f.Close()
+	signed, err := io.ReadAll(io.LimitReader(f, MaxCheckpoint+1))
+	if err != nil {
+		return Head{}, err
+	}
+	c, err := VerifyCheckpoint(signed, l.key)
+	return Head{c, signed}, err
+}
+
+// begin writes the checkpoint of an empty log, before there is any tile. So
+// tiles without a checkpoint are what is left of a log that had one.
+func (l *Log) begin() error {
+	if names, err := l.disk.list("tile"); err != nil || len(names) > 0 {
+		return errors.Join(fmt.Errorf("%w: there are tiles and no checkpoint; restore it from a backup", ErrMismatch), err)
+	}
+	empty, err := tlog.TreeHash(0, nil)
+	if err != nil {
+		return err
+	}
+	head, err := l.sign(Checkpoint{l.Origin(), 0, empty})
+	if err != nil {
+		return err
+	}
+	l.head.Store(&head)
+	return l.disk.publish(checkpointName, head.write)
+}
+
+func (l *Log) sign(c Checkpoint) (Head, error) {
+	signed, err := c.sign(l.key)
+	return Head{c, signed}, err
+}
+
+func (h *Head) write(w io.Writer) error { _, err := w.Write(h.Signed); return err }

@@ -1,0 +1,104 @@
+package tilelog
+
+import (
+	"fmt"
+	"io"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// write makes leaves durable, then the checkpoint that covers them. Until that
+// has its name nothing has happened, and whatever fails may be tried again.
+func (l *Log) write(leaves [][]byte) error {
+	old := l.head.Load()
+	tree := &growing{base: l.disk.hashes(old.Checkpoint), fresh: map[int64]tlog.Hash{}}
+	next := Checkpoint{Origin: old.Origin, Size: old.Size}
+	for _, leaf := range leaves {
+		if err := tree.add(next.Size, leaf); err != nil {
+			return err
+		}
+		next.Size++
+	}
+	var err error
+	if next.Root, err = tlog.TreeHash(next.Size, tree); err != nil {
+		return err
+	}
+	head, err := l.sign(next)
+	if err != nil {
+		return err
+	}
+	tiles := tlog.NewTiles(height, old.Size, next.Size)
+	if err := l.writeEntries(tiles, old.Size, leaves); err != nil {
+		return err
+	}
+	if err := l.writeHashes(tiles, tree); err != nil {
+		return err
+	}
+	if err := l.disk.stage(head.write); err != nil {
+		return err
+	}
+	if err := l.disk.place(checkpointName); err != nil {
+		l.broken = fmt.Errorf("open the log again: it is unknown whether checkpoint %d was published: %w", next.Size, err)
+		return l.broken
+	}
+	l.head.Store(&head)
+	l.prune(old.Size, next.Size)
+	return nil
+}
+
+// writeEntries writes the leaves, each tile with what it held before.
+func (l *Log) writeEntries(tiles []tlog.Tile, size int64, leaves [][]byte) error {
+	for _, t := range tiles {
+		if t.L != 0 {
+			continue
+		}
+		t.L = entries
+		start := t.N * width
+		err := l.disk.publish(tilePath(t), func(w io.Writer) error {
+			if start < size {
+				if err := l.disk.copyTile(w, entryTile(start, size)); err != nil {
+					return err
+				}
+			}
+			for _, leaf := range leaves[max(start-size, 0) : start+int64(t.W)-size] {
+				if err := writeEntry(w, leaf); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("write %s: %w", tilePath(t), err)
+		}
+	}
+	return nil
+}
+
+func (l *Log) writeHashes(tiles []tlog.Tile, tree tlog.HashReader) error {
+	for _, t := range tiles {
+		data, err := tlog.ReadTileData(t, tree)
+		if err == nil {
+			err = l.disk.publish(tilePath(t), func(w io.Writer) error { _, err := w.Write(data); return err })
+		}
+		if err != nil {
+			return fmt.Errorf("write %s: %w", tilePath(t), err)
+		}
+	}
+	return nil
+}
+
+// prune removes the partial tiles of leaves and of their hashes that are
+// [keepPartial] leaves old. What can't be removed is only in the way.
+func (l *Log) prune(old, size int64) {
+	for s := max(old-keepPartial, 0) + 1; s <= size-keepPartial; s++ {
+		for _, level := range []int{entries, 0} {
+			t := edge(level, s)
+			if t.W > 0 {
+				_ = l.disk.remove(tilePath(t))
+			}
+			if t.W == width-1 {
+				_ = l.disk.remove(partialDir(t))
+			}
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package exporter
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+
+	"go.etcd.io/bbolt"
+
+	"licensekit/blobstore"
+	"licensekit/exporter/evidence"
+	"licensekit/exporter/report"
+	"licensekit/exporter/sealed"
+)
+
+// published is what is known of an export once it is in the log.
+type published struct {
+	manifest             evidence.Manifest
+	envelope             report.Digest
+	logSize              int64 // of the checkpoint that its bundles show
+	dataCRC, artifactCRC uint32
+}
+
+// finish makes an export ready in the database.
+func (e *Exporter) finish(p *published) error {
+	return e.commits.do(func(tx *bbolt.Tx) error {
+		stored, err := loadEntry(tx, ID(p.manifest.ExportID))
+		if err != nil {
+			return err
+		}
+		return e.makeReady(tx, stored, p)
+	})
+}
+
+// makeReady enters what the manifest says. An export that is ready already has
+// been published twice, which cannot be.
+func (e *Exporter) makeReady(tx *bbolt.Tx, stored entry, p *published) error {
+	if stored.Export.Status.Final() {
+		return fmt.Errorf("publish export %s: it is %s", stored.Export.ID, stored.Export.Status)
+	}
+	m, x := &p.manifest, &stored.Export
+	stored.Manifest, stored.LogSize, stored.DataCRC, stored.ArtifactCRC = &p.envelope, p.logSize, p.dataCRC, p.artifactCRC
+	x.Status, x.KeyID, x.UpdatedAt = Ready, m.KeyID, timestamp(e.opts.Now())
+	x.Digest, x.ArtifactDigest = &m.Data.Digest, &m.Artifact.Digest
+	x.AsOf, x.FrozenAt, x.RowCount, x.SizeBytes, x.LogIndex = &m.AsOf, &m.FrozenAt, &m.RowCount, &m.Artifact.Size, &m.Log.Index
+	return errors.Join(
+		tx.Bucket([]byte(unfinishedBucket)).Delete([]byte(sequenceKey(stored.Sequence))),
+		tx.Bucket([]byte(loggedBucket)).Put([]byte(sequenceKey(m.Log.Index)), []byte(x.ID)),
+		sealed.Put(tx, exportsBucket, string(x.ID), stored))
+}
+
+// reconcile enters into the database what is in the log and not there: the
+// exports that were published when the process ended, or all of them where the
+// database was lost.
+func (e *Exporter) reconcile(ctx context.Context) (adopted int, err error) {
+	from, err := e.firstGap()
+	if err != nil || from >= e.log.Size() {
+		return 0, err
+	}
+	err = e.log.Walk(ctx, from, func(index int64, leaf []byte) error {
+		if known, err := e.isKnown(index); known || err != nil {
+			return err
+		}
+		kind, err := evidence.LeafType(leaf)
+		switch {
+		case err != nil:
+		case kind == evidence.PredicateType:
+			adopted++
+			err = e.adopt(ctx, leaf)
+		default:
+			err = e.db.Update(func(tx *bbolt.Tx) error {
+				return tx.Bucket([]byte(loggedBucket)).Put([]byte(sequenceKey(index)), nil)
+			})
+		}
+		if err != nil {
+			return fmt.Errorf("entry %d of the log: %w", index, err)
+		}
+		return nil
+	})
+	return adopted, err
+}
+
+// firstGap is the first index of the log that the database does not know.
+func (e *Exporter) firstGap() (gap int64, err error) {
+	err = e.db.View(func(tx *bbolt.Tx) error {
+		c := tx.Bucket([]byte(loggedBucket)).Cursor()
+		for key, _ := c.First(); key != nil && int64(binary.BigEndian.Uint64(key)) == gap; key, _ = c.Next() {
+			gap++
+		}
+		return nil
+	})
+	return gap, err
+}
+
+func (e *Exporter) isKnown(index int64) (known bool, err error) {
+	err = e.db.View(func(tx *bbolt.Tx) error {
+		key, _ := tx.Bucket([]byte(loggedBucket)).Cursor().Seek([]byte(sequenceKey(index)))
+		known = string(key) == sequenceKey(index)
+		return nil
+	})
+	return known, err
+}
+
+// adopt enters a logged export whose database entry is unfinished or missing.
+// Who created a missing one, and when, is not in the log.
+func (e *Exporter) adopt(ctx context.Context, leaf []byte) error {
+	m, err := evidence.ParseManifest(leaf)
+	if err != nil {
+		return err
+	}
+	p := &published{manifest: *m, logSize: e.log.Size()}
+	if p.envelope, err = e.findEnvelope(ctx, m, leaf); err != nil {
+		return err
+	}
+	if p.artifactCRC, p.dataCRC, err = e.checksums(ctx, m); err != nil {
+		return err
+	}
+	return e.db.Update(func(tx *bbolt.Tx) error {
+		stored, err := loadEntry(tx, ID(m.ExportID))
+		if errors.Is(err, fs.ErrNotExist) {
+			stored, err = recreate(tx, m)
+		}
+		if err != nil {
+			return err
+		}
+		return e.makeReady(tx, stored, p)
+	})
+}
+
+// recreate gives an entry for an export of which only the log knows.
+func recreate(tx *bbolt.Tx, m *evidence.Manifest) (entry, error) {
+	order := tx.Bucket([]byte(orderBucket))
+	sequence, err := order.NextSequence()
+	if err != nil {
+		return entry{}, err
+	}
+	x := Export{
+		ID: ID(m.ExportID), Kind: m.Kind, Format: m.Format, Status: Processing, Filters: m.Filters,
+		ContentType: m.ContentType, CreatedAt: m.FrozenAt, DownloadURL: downloadURL(ID(m.ExportID)), Sequence: int64(sequence),
+	}
+	return entry{Export: x, Sequence: x.Sequence}, order.Put([]byte(sequenceKey(x.Sequence)), []byte(x.ID))
+}
+
+// findEnvelope finds the signed form of a logged manifest: the active key, if
+// it was that one, signs the same again; otherwise the blobs are looked through.
+func (e *Exporter) findEnvelope(ctx context.Context, m *evidence.Manifest, leaf []byte) (ref report.Digest, err error) {
+	if m.KeyID == e.key.Public.ID() {
+		envelope, err := e.key.Seal(*m)
+		if err != nil {
+			return ref, err
+		}
+		return e.storeEnvelope(ctx, envelope)
+	}
+	found := false
+	err = e.blobs.Walk(ctx, func(blob blobstore.Ref, size int64) error {
+		if found || size > evidence.MaxEnvelope {
+			return nil
+		}
+		envelope, err := e.envelope(ctx, report.Digest(blob))
+		if err == nil && string(envelope.Manifest) == string(leaf) {
+			ref, found = report.Digest(blob), true
+		}
+		return nil // blobs that are no envelopes are artifacts
+	})
+	if err == nil && !found {
+		err = fmt.Errorf("signed manifest of %s: %w", m.ExportID, fs.ErrNotExist)
+	}
+	return ref, err
+}
+
+// checksums reads an artifact to compute what bundles need.
+func (e *Exporter) checksums(ctx context.Context, m *evidence.Manifest) (artifact, data uint32, err error) {
+	blob, err := e.blobs.Open(ctx, blobstore.Ref(m.Artifact.Digest))
+	if err != nil {
+		return 0, 0, fmt.Errorf("artifact of %s: %w", m.ExportID, err)
+	}
+	defer blob.Close()
+	sums := crc32.NewIEEE()
+	if _, err := io.Copy(sums, whole(blob)); err != nil {
+		return 0, 0, err
+	}
+	artifact = sums.Sum32()
+	sums.Reset()
+	err = writeData(sums, Export{Format: m.Format, Kind: m.Kind, Filters: m.Filters}, blob)
+	return artifact, sums.Sum32(), err
+}

@@ -1,0 +1,17 @@
+//go:build !cgo
+
+package render
+
+import (
+	"context"
+	"errors"
+	"io"
+)
+
+// checkPages is nil: see Format.CheckPages.
+var checkPages func(ctx context.Context, r io.ReaderAt, size int64, info Info) error
+
+// Preview draws pages where the program was built with MuPDF.
+func Preview(context.Context, io.ReaderAt, int64, int, float64) ([]byte, error) {
+	return nil, errors.New("preview: this program was built without MuPDF")
+}
