@@ -49,15 +49,21 @@ func (c *contract) find(method, path string) (*routers.Route, map[string]string)
 		method = http.MethodGet
 	}
 	for template, item := range c.doc.Paths.Map() {
-		if params, ok := matchPath(template, path); ok && item.GetOperation(method) != nil {
+		rest, _ := item.Extensions["x-rest-of-path"].(string)
+		if params, ok := matchPath(template, path, rest); ok && item.GetOperation(method) != nil {
 			return &routers.Route{Spec: c.doc, Path: template, PathItem: item, Method: method, Operation: item.GetOperation(method)}, params
 		}
 	}
 	return nil, nil
 }
 
-func matchPath(template, path string) (map[string]string, bool) {
+// matchPath finds a template's parameters in a path. OpenAPI knows none that
+// have slashes; rest names the last one where it is all of the path's rest.
+func matchPath(template, path, rest string) (map[string]string, bool) {
 	want, got := strings.Split(template, "/"), strings.Split(path, "/")
+	if n := len(want); rest != "" && len(got) > n {
+		got = append(got[:n-1:n-1], strings.Join(got[n-1:], "/"))
+	}
 	if len(want) != len(got) {
 		return nil, false
 	}

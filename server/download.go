@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"licensekit/exporter"
@@ -64,11 +65,11 @@ func (w *ranged) WriteHeader(status int) {
 func refusal(status int) error {
 	switch status {
 	case http.StatusRequestedRangeNotSatisfiable:
-		return &problem{status: status, code: "RANGE_NOT_SATISFIABLE", message: "the range lies outside of the artifact", detail: "Content-Range says how long it is"}
+		return &problem{status: status, code: "RANGE_NOT_SATISFIABLE", message: "the range lies outside of the file", detail: "Content-Range says how long it is"}
 	case http.StatusPreconditionFailed:
-		return &problem{status: status, code: "PRECONDITION_FAILED", message: "the artifact is not the one that the request is about"}
+		return &problem{status: status, code: "PRECONDITION_FAILED", message: "the file is not the one that the request is about"}
 	}
-	return fmt.Errorf("serve the artifact: status %d", status)
+	return fmt.Errorf("serve the file: status %d", status)
 }
 
 // Write drops the plain text that goes with an error.
@@ -110,4 +111,26 @@ func (s *Server) logCut(r *request, err error) {
 		level = slog.LevelInfo
 	}
 	s.opts.Log.Log(r.Context(), level, "bundle cut off", "request_id", requestID(r.Request), "error", err)
+}
+
+// previewDPI draws an A4 page about 1,000 pixels high.
+const previewDPI = 90
+
+// previewPage sends a page of an export's PDF as a picture. The artifact is
+// our own: the blob store has hashed it, and the manifest names that hash.
+func (s *Server) previewPage(w http.ResponseWriter, r *request) error {
+	number, ok := strings.CutSuffix(r.params.ByName("page"), ".png")
+	page, err := strconv.Atoi(number)
+	if !ok || err != nil || page < 1 {
+		return &problem{status: 404, code: "NOT_FOUND", message: "there is no such page", detail: "pages are 1.png, 2.png and so on"}
+	}
+	picture, err := s.previews.draw(r.Context(), exporter.ID(r.params.ByName("id")), page)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "image/png")
+	w.Header().Set("Content-Length", strconv.Itoa(len(picture)))
+	w.Header().Set("Cache-Control", "private, max-age=31536000, immutable")
+	w.Write(picture) // the client is gone if this fails, and the log has the status
+	return nil
 }

@@ -25,20 +25,23 @@ func sendText(w http.ResponseWriter, text []byte) error {
 // logTile sends a tile by its C2SP name. Hash tiles are public; bundles of
 // entries tell who exports what, so they take report:export.
 func (s *Server) logTile(w http.ResponseWriter, r *request) error {
-	file, err := s.exports.Log().File("tile/" + r.params.ByName("level") + r.params.ByName("index"))
+	level, shared := r.params.ByName("level"), "public"
+	if level == "entries" { // asked first: who may not read them makes no work
+		if err := s.authorize(w, r, auth.ReportExport); err != nil {
+			return err
+		}
+		shared = "private"
+	}
+	file, err := s.exports.Log().File("tile/" + level + r.params.ByName("index"))
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	if file.Entries {
-		if err := s.authorize(w, r, auth.ReportExport); err != nil {
-			return err
-		}
+	if file.Entries && shared == "public" {
+		return fmt.Errorf("the log takes %s for a tile of entries", r.URL.Path)
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
-	if !file.Mutable {
-		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-	}
+	w.Header().Set("Cache-Control", shared+", max-age=31536000, immutable")
 	http.ServeContent(&ranged{ResponseWriter: w, server: s, request: r}, r.Request, "", time.Time{}, file.ReadSeeker)
 	return nil
 }
@@ -72,7 +75,7 @@ func (s *Server) logProof(w http.ResponseWriter, r *request) error {
 	size := s.exports.Log().Size()
 	index, err := strconv.ParseInt(r.params.ByName("index"), 10, 64)
 	if err != nil || index < 0 || index >= size {
-		return &problem{status: 404, code: "NOT_FOUND", message: "there is no such entry", detail: fmt.Sprintf("the log has entries 0 to %d", size-1)}
+		return &problem{status: 404, code: "NOT_FOUND", message: "there is no such entry", detail: fmt.Sprintf("the log has %d entries, from 0", size)}
 	}
 	proof, err := s.exports.Log().Prove(index, size)
 	if err != nil {

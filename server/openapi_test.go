@@ -172,8 +172,8 @@ func checkScopes(t *testing.T, name string, operation *openapi3.Operation, want 
 func braces(path string) string {
 	parts := strings.Split(path, "/")
 	for i, part := range parts {
-		if name, ok := strings.CutPrefix(part, ":"); ok {
-			parts[i] = "{" + name + "}"
+		if strings.HasPrefix(part, ":") || strings.HasPrefix(part, "*") {
+			parts[i] = "{" + part[1:] + "}"
 		}
 	}
 	return strings.Join(parts, "/")

@@ -79,6 +79,10 @@ func problemOf(err error) *problem {
 		return invalid(field.Error())
 	case errors.As(err, &file):
 		return &problem{status: 422, code: file.Code, message: "the file can't be read", detail: file.Error()}
+	case errors.Is(err, report.ErrOverflow):
+		return &problem{status: 422, code: "TOTAL_OVERFLOW", message: "the report can't be added up", detail: report.ErrOverflow.Error()}
+	case errors.Is(err, report.ErrTooManyGroups):
+		return &problem{status: 422, code: "TOO_MANY_GROUPS", message: "the report has too many groups", detail: report.ErrTooManyGroups.Error()}
 	case errors.As(err, &tooLarge):
 		return &problem{status: 413, code: "PAYLOAD_TOO_LARGE", message: "the request's body is too large", detail: "the limit is " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes"}
 	case errors.Is(err, fs.ErrNotExist):

@@ -33,6 +33,7 @@ func (s *Server) routes() []route {
 		{"GET", "/api/v1/reports/exports/:id", auth.ReportExport, s.getExport},
 		{"GET", "/api/v1/reports/exports/:id/download", auth.ReportExport, s.downloadArtifact},
 		{"GET", "/api/v1/reports/exports/:id/bundle", auth.ReportExport, s.downloadBundle},
+		{"GET", "/api/v1/reports/exports/:id/pages/:page", auth.ReportExport, s.previewPage},
 
 		{"GET", "/api/v1/reports/usage-summary", auth.ReportRead, s.readReport(report.UsageSummary)},
 		{"GET", "/api/v1/reports/usage-ledger", auth.ReportRead, s.readReport(report.UsageLedger)},

@@ -48,14 +48,15 @@ type Options struct {
 
 // Server is an opened data directory with its API.
 type Server struct {
-	dir     *exporter.Directory
-	ledger  *ledger.Ledger
-	tokens  *auth.Store
-	exports *exporter.Exporter
-	opts    Options
-	limits  limits
-	metrics *metrics
-	router  *httprouter.Router
+	dir      *exporter.Directory
+	ledger   *ledger.Ledger
+	tokens   *auth.Store
+	exports  *exporter.Exporter
+	opts     Options
+	limits   limits
+	metrics  *metrics
+	previews *previews
+	router   *httprouter.Router
 
 	stopping context.Context // ends when Serve does, so that nobody waits for an export then
 	stop     context.CancelFunc
@@ -96,6 +97,7 @@ func (s *Server) open() (err error) {
 		return err
 	}
 	s.metrics = newMetrics(s)
+	s.previews = newPreviews(s.exports)
 	s.router = s.newRouter()
 	return nil
 }

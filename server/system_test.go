@@ -125,8 +125,11 @@ func TestPublicKeys(t *testing.T) {
 	a := s.do(t, call{method: "GET", path: "/api/v1/system/public-keys"})
 	a.into(t, 200, &keys)
 	a.into(t, 200, &raw)
-	if len(keys) != 1 || keys[0].KID != s.Key().ID() || keys[0].Status != "active" || keys[0].Purpose != "export" {
-		t.Fatalf("%s; want the export key %s, active", a, s.Key().ID())
+	if len(keys) != 2 || keys[0].KID != s.Key().ID() || keys[0].Status != "active" || keys[0].Purpose != "export" {
+		t.Fatalf("%s; want the export key %s first, active, and the log's", a, s.Key().ID())
+	}
+	if keys[1].Purpose != "log" || keys[1].Status != "active" || raw[1]["verifier_key"] == "" || raw[0]["verifier_key"] != "" {
+		t.Errorf("%s; want the log's key second, active, and it alone with a verifier_key", a)
 	}
 	block, _ := pem.Decode([]byte(keys[0].PEM))
 	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)

@@ -3,6 +3,7 @@ package render
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -90,3 +91,9 @@ func decodePDF(r io.ReaderAt, size int64, kind report.Kind, filters report.Filte
 	}
 	return d, nil
 }
+
+// The errors of [Preview] that callers branch on.
+var (
+	ErrNoPage  = errors.New("there is no such page")
+	ErrNoMuPDF = errors.New("this program was built without MuPDF")
+)

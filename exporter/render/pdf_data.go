@@ -6,11 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/pdfcpu/pdfcpu/pkg/api"
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/model"
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
 )
+
+// withoutConfigDir keeps the library from making a directory in the user's
+// home. It sets a global variable, so it must not run beside a reader of it.
+var withoutConfigDir = sync.OnceFunc(api.DisableConfigDir)
 
 // pdfData opens the data that is attached to a PDF. It is unpacked while it is
 // read.
@@ -20,8 +25,10 @@ func pdfData(r io.ReaderAt, size int64) (data io.Reader, err error) {
 			data, err = nil, fmt.Errorf("read the file: %v", problem)
 		}
 	}()
-	api.DisableConfigDir() // it would make one in the user's home
-	file, err := api.ReadContext(io.NewSectionReader(r, 0, size), model.NewDefaultConfiguration())
+	withoutConfigDir()
+	conf := model.NewDefaultConfiguration()
+	conf.Offline = true
+	file, err := api.ReadContext(io.NewSectionReader(r, 0, size), conf)
 	if err != nil {
 		return nil, fmt.Errorf("read the file: %w", err)
 	}

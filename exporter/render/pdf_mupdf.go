@@ -45,7 +45,7 @@ func Preview(ctx context.Context, r io.ReaderAt, size int64, page int, dpi float
 	}
 	defer file.Close()
 	if page < 0 || page >= file.NumPage() {
-		return nil, fmt.Errorf("preview page %d: there are %d pages", page, file.NumPage())
+		return nil, fmt.Errorf("preview page %d of %d: %w", page, file.NumPage(), ErrNoPage)
 	}
 	bounds, err := file.Bound(page)
 	if err != nil {

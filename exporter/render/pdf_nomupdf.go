@@ -4,7 +4,6 @@ package render
 
 import (
 	"context"
-	"errors"
 	"io"
 )
 
@@ -13,5 +12,5 @@ var checkPages func(ctx context.Context, r io.ReaderAt, size int64, info Info) e
 
 // Preview draws pages where the program was built with MuPDF.
 func Preview(context.Context, io.ReaderAt, int64, int, float64) ([]byte, error) {
-	return nil, errors.New("preview: this program was built without MuPDF")
+	return nil, ErrNoMuPDF
 }

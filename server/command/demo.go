@@ -83,7 +83,7 @@ func (env *Env) runDemo(c *cli.Context) error {
 	err = env.listenAndServe(ctx, s, serveOptions{data: data, address: address}, func(base string) {
 		go func() {
 			d := &demonstration{
-				env: env, data: data, base: base, key: s.Key(),
+				env: env, data: data, base: base,
 				generated: newGenerator(c.Int64("activities"), !c.Bool("ordered-ids")),
 			}
 			err := d.run(ctx)
@@ -117,11 +117,11 @@ func freeAddress(address string) string {
 type demonstration struct {
 	env        *Env
 	data, base string
-	key        evidence.PublicKey
 	generated  *generator
 	owner, api *client.Client
 	bundles    string // the directory of bundles
-	keyFile    string
+	trustDir   string // what a reviewer pins
+	trust      evidence.Trust
 	tokenFile  string
 }
 
@@ -161,14 +161,14 @@ func (d *demonstration) claim(ctx context.Context) error {
 		return failed(fmt.Errorf("%s is in use and not the demo's", d.data), "name another directory with --data")
 	}
 	dir := filepath.Join(d.data, "demo")
-	d.bundles, d.keyFile, d.tokenFile = filepath.Join(dir, "bundles"), filepath.Join(dir, "export.pub.pem"), filepath.Join(dir, "token")
+	d.bundles, d.trustDir, d.tokenFile = filepath.Join(dir, "bundles"), filepath.Join(dir, "trust"), filepath.Join(dir, "token")
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	return os.MkdirAll(d.bundles, 0o700)
+	return errors.Join(os.MkdirAll(d.bundles, 0o700), os.MkdirAll(d.trustDir, 0o700))
 }
 
-// signIn issues the demo's token and keeps it, and the public key, in files.
+// signIn issues the demo's token and keeps it, and the public keys, in files.
 func (d *demonstration) signIn(ctx context.Context) error {
 	var made struct {
 		Token string `json:"token"`
@@ -181,9 +181,32 @@ func (d *demonstration) signIn(ctx context.Context) error {
 	if d.api, err = client.New(d.base, made.Token); err != nil {
 		return err
 	}
-	return errors.Join(
-		os.WriteFile(d.tokenFile, []byte(made.Token+"\n"), 0o600),
-		os.WriteFile(d.keyFile, d.key.PEM(), 0o644))
+	if err = os.WriteFile(d.tokenFile, []byte(made.Token+"\n"), 0o600); err != nil {
+		return err
+	}
+	return d.pin(ctx)
+}
+
+// pin lays out what a reviewer would have been given on another way.
+func (d *demonstration) pin(ctx context.Context) error {
+	var keys []evidence.PublicKeyRecord
+	if _, err := d.owner.Call(ctx, http.MethodGet, publicKeysPath, nil, nil, &keys); err != nil {
+		return err
+	}
+	for _, k := range keys {
+		name, text := "export-"+k.KID[:8]+".pem", k.PEM
+		if k.Purpose == evidence.ForLog {
+			name, text = "log.vkey", k.VerifierKey+"\n"
+		}
+		if err := os.WriteFile(filepath.Join(d.trustDir, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	store, err := evidence.OpenTrust(d.trustDir)
+	if err == nil {
+		d.trust = store.Trust()
+	}
+	return err
 }
 
 // samples are the files of sample data, in the order of their links.
@@ -282,7 +305,7 @@ func (d *demonstration) freezeOne(ctx context.Context, kind, format string) (exp
 	if err := d.download(ctx, exportsPath+"/"+string(export.ID)+"/bundle", path); err != nil {
 		return export, "", err
 	}
-	result, err := verifyFile(ctx, path, evidence.Trust{Keys: []evidence.PublicKey{d.key}})
+	result, err := verifyFile(ctx, path, d.trust)
 	if err != nil {
 		return export, "", err
 	}
@@ -305,9 +328,9 @@ func (d *demonstration) tellCommands() {
 by hand, in another terminal:
   licensekit export create --kind usage-ledger --format csv %s
   licensekit export list %s
-  licensekit verify --key %s %s
+  licensekit verify --trust %s %s
   curl -H "Authorization: Bearer $(cat %s)" %s%s
 
 serving on %s, Ctrl-C stops it
-`, api, api, quoteArg(d.keyFile), quoteArg(d.bundles), quoteArg(d.tokenFile), d.base, exportsPath, d.base)
+`, api, api, quoteArg(d.trustDir), quoteArg(d.bundles), quoteArg(d.tokenFile), d.base, exportsPath, d.base)
 }

@@ -105,8 +105,10 @@ func (env *Env) keyRotate() *cli.Command {
 	}
 }
 
+const publicKeysPath = "/api/v1/system/public-keys"
+
 func publicKeys(c *cli.Context, api *client.Client) (keys []evidence.PublicKeyRecord, err error) {
-	_, err = api.Call(c.Context, http.MethodGet, "/api/v1/system/public-keys", nil, nil, &keys)
+	_, err = api.Call(c.Context, http.MethodGet, publicKeysPath, nil, nil, &keys)
 	return keys, err
 }
 

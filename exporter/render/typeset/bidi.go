@@ -2,7 +2,6 @@ package typeset
 
 import (
 	"slices"
-	"unicode"
 
 	"golang.org/x/text/unicode/bidi"
 )
@@ -139,32 +138,6 @@ func fill(classes []bidi.Class, c bidi.Class) {
 	}
 }
 
-// brackets applies the rule N0: a pair of brackets takes one direction.
-func brackets(classes, original []bidi.Class, text []rune, outside bidi.Class) {
-	for _, pair := range bracketPairs(classes, text) {
-		inside := false // whether there is any strong text
-		same := false   // and some that runs as the paragraph does
-		for _, c := range classes[pair[0]+1 : pair[1]] {
-			if d := reading(c); d != bidi.ON {
-				inside, same = true, same || d == outside
-			}
-		}
-		if !inside {
-			continue
-		}
-		d := outside
-		if !same && before(classes, pair[0], outside) != outside {
-			d = opposite(outside)
-		}
-		for _, i := range pair {
-			classes[i] = d
-			for j := i + 1; j < len(text) && original[j] == bidi.NSM; j++ {
-				classes[j] = d
-			}
-		}
-	}
-}
-
 // reading is the direction of a class for the neutral text beside it, ON if it
 // has none.
 func reading(c bidi.Class) bidi.Class {
@@ -194,41 +167,6 @@ func before(classes []bidi.Class, i int, outside bidi.Class) bidi.Class {
 	return outside
 }
 
-// bracketPairs finds the pairs of brackets (BD16), by their opening ones.
-func bracketPairs(classes []bidi.Class, text []rune) (pairs [][2]int) {
-	const depth = 63
-	var open []int
-	for i, r := range text {
-		_, opens := closing[r]
-		switch {
-		case classes[i] != bidi.ON:
-		case opens && len(open) == depth:
-			return sorted(pairs)
-		case opens:
-			open = append(open, i)
-		default:
-			for at := len(open) - 1; at >= 0; at-- {
-				if closing[text[open[at]]] == r {
-					pairs = append(pairs, [2]int{open[at], i})
-					open = open[:at]
-					break
-				}
-			}
-		}
-	}
-	return sorted(pairs)
-}
-
-func sorted(pairs [][2]int) [][2]int {
-	slices.SortFunc(pairs, func(a, b [2]int) int { return a[0] - b[0] })
-	return pairs
-}
-
-// closing are the brackets that names are likely to have.
-var closing = map[rune]rune{
-	'(': ')', '[': ']', '{': '}', '⟨': '⟩', '〈': '〉', '《': '》', '「': '」', '『': '』', '【': '】', '（': '）', '［': '］',
-}
-
 // neutral applies the rules N1 and N2: what has no direction takes the one of
 // the text around it, or the paragraph's.
 func neutral(classes []bidi.Class, outside bidi.Class) {
@@ -251,39 +189,4 @@ func neutral(classes []bidi.Class, outside bidi.Class) {
 		}
 		i = end - 1
 	}
-}
-
-// span is a part of a line whose runes have one level.
-type span struct {
-	start, end int
-	level      uint8
-}
-
-// visual cuts a line into spans and puts them in the order in which they stand
-// on the page (L1, L2).
-func visual(text []rune, base uint8, levels []uint8) (spans []span) {
-	levels = slices.Clone(levels)
-	for i := len(text) - 1; i >= 0 && unicode.Is(unicode.Zs, text[i]); i-- {
-		levels[i] = base
-	}
-	highest := uint8(0)
-	for i, level := range levels {
-		highest = max(highest, level)
-		if last := len(spans) - 1; last >= 0 && spans[last].level == level {
-			spans[last].end = i + 1
-		} else {
-			spans = append(spans, span{i, i + 1, level})
-		}
-	}
-	for level := highest; level > 0; level-- {
-		for i := 0; i < len(spans); i++ {
-			end := i
-			for end < len(spans) && spans[end].level >= level {
-				end++
-			}
-			slices.Reverse(spans[i:end])
-			i = end
-		}
-	}
-	return spans
 }

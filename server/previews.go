@@ -1,0 +1,99 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"licensekit/exporter"
+	"licensekit/exporter/render"
+)
+
+// previews draws pages of exports, one at a time, and keeps the newest ones.
+type previews struct {
+	exports *exporter.Exporter
+	turn    chan struct{} // holds a value while a page is drawn
+
+	mu    sync.Mutex
+	kept  map[preview][]byte // guarded by mu, like order and bytes
+	order []preview          // oldest first
+	bytes int
+}
+
+// preview names a page of an export, which never changes.
+type preview struct {
+	export exporter.ID
+	page   int
+}
+
+// The bounds of previews.
+const (
+	maxKept     = 16 << 20 // bytes of pictures in memory
+	previewTime = 20 * time.Second
+)
+
+func newPreviews(exports *exporter.Exporter) *previews {
+	return &previews{exports: exports, turn: make(chan struct{}, 1), kept: map[preview][]byte{}}
+}
+
+// draw gives a page, counted from 1, as a PNG picture.
+func (p *previews) draw(ctx context.Context, id exporter.ID, page int) ([]byte, error) {
+	wanted := preview{id, page}
+	if picture := p.find(wanted); picture != nil {
+		return picture, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, previewTime)
+	defer cancel()
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-ctx.Done():
+		return nil, &problem{status: 503, code: "UNAVAILABLE", message: "other pages are being drawn", header: map[string]string{"Retry-After": "5"}}
+	}
+	blob, export, err := p.exports.Artifact(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	defer blob.Close()
+	if export.Format != "pdf" {
+		return nil, &problem{status: 404, code: "NOT_FOUND", message: "the export has no pages", detail: "its format is " + export.Format}
+	}
+	picture, err := render.Preview(ctx, io.NewSectionReader(blob, 0, blob.Size()), blob.Size(), page-1, previewDPI)
+	if errors.Is(err, render.ErrNoPage) {
+		return nil, &problem{status: 404, code: "NOT_FOUND", message: "there is no such page", detail: err.Error()}
+	}
+	if errors.Is(err, render.ErrNoMuPDF) {
+		return nil, &problem{status: 501, code: "NOT_IMPLEMENTED", message: "this build draws no pages", detail: err.Error()}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("draw page %d of %s: %w", page, id, err)
+	}
+	p.keep(wanted, picture)
+	return picture, nil
+}
+
+func (p *previews) find(wanted preview) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.kept[wanted]
+}
+
+// keep remembers a picture and forgets the oldest ones beyond the bound.
+func (p *previews) keep(drawn preview, picture []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, twice := p.kept[drawn]; twice {
+		return
+	}
+	p.kept[drawn] = picture
+	p.order = append(p.order, drawn)
+	p.bytes += len(picture)
+	for p.bytes > maxKept && len(p.order) > 1 {
+		p.bytes -= len(p.kept[p.order[0]])
+		delete(p.kept, p.order[0])
+		p.order = p.order[1:]
+	}
+}
