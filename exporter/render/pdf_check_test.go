@@ -171,7 +171,7 @@ func TestPreviewKnowsItsLimits(t *testing.T) {
 		page int
 		dpi  float64
 		want string
-	}{{-1, 72, "2 pages"}, {2, 72, "2 pages"}, {0, 0, "limit"}, {0, 1e9, "limit"}} {
+	}{{-1, 72, ErrNoPage.Error()}, {2, 72, ErrNoPage.Error()}, {0, 0, "limit"}, {0, 1e9, "limit"}} {
 		_, err := Preview(t.Context(), bytes.NewReader(file), int64(len(file)), c.page, c.dpi)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("preview of page %d at %v dpi: %v, want an error with %q", c.page, c.dpi, err, c.want)
