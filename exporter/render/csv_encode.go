@@ -87,6 +87,9 @@ type cell struct {
 	last  string // the text that was written last: columns tend to repeat,
 	plain bool   // and whether its field is the text itself
 	times report.TimeAppender
+
+	codes []uint32     // of the batch's values, nil where they are not coded
+	table report.Table // the fields by code, with the commas
 }
 
 // bind points the cells to a batch.
@@ -94,6 +97,10 @@ func (r *record) bind(batch report.Batch) {
 	for i := range r.cells {
 		c := &r.cells[i]
 		c.text, c.ints = batch[c.column].Text, batch[c.column].Int
+		coded := batch[c.column].Coded
+		if c.codes = coded.Codes; c.codes != nil {
+			c.table.Encode(coded.Values, c.appendCoded)
+		}
 	}
 }
 
@@ -133,6 +140,10 @@ func (r *record) append(dst []byte, row int) []byte {
 	dst = append(dst, r.start...)
 	for i := range r.cells {
 		c := &r.cells[i]
+		if c.codes != nil {
+			dst = append(dst, c.table.Form(c.codes[row])...)
+			continue
+		}
 		for range c.commas {
 			dst = append(dst, ',')
 		}
@@ -150,6 +161,14 @@ func (r *record) append(dst []byte, row int) []byte {
 		return rfc4180.AppendRecord(dst, "")
 	}
 	return append(dst, r.end...)
+}
+
+// appendCoded writes a field with the commas before it.
+func (c *cell) appendCoded(dst []byte, text string) []byte {
+	for range c.commas {
+		dst = append(dst, ',')
+	}
+	return appendText(dst, text)
 }
 
 func (c *cell) appendText(dst []byte, text string) []byte {

@@ -100,6 +100,7 @@ func (o *canonicalWriter) section(s *Section, more bool, totals Totals) error {
 		if err := totals.Add(s, batch); err != nil {
 			return err
 		}
+		bind(members, batch)
 		for row := range batch.Len() {
 			if !first {
 				o.buf = append(o.buf, ',')
@@ -120,6 +121,29 @@ type member struct {
 	column int
 	typ    Type
 	prefix string // `{"name":` for the first, `,"name":` for the others
+
+	codes []uint32 // of the batch that is written, nil where it is not coded
+	table Table    // the members' texts by code, with the prefix
+}
+
+// bind readies the members for a batch.
+func bind(members []member, batch Batch) {
+	for i := range members {
+		m := &members[i]
+		coded := batch[m.column].Coded
+		if m.codes = coded.Codes; m.codes != nil {
+			m.table.Encode(coded.Values, m.appendText)
+		}
+	}
+}
+
+// appendText appends a member with a text or null.
+func (m *member) appendText(buf []byte, text string) []byte {
+	buf = append(buf, m.prefix...)
+	if text == "" {
+		return append(buf, "null"...)
+	}
+	return AppendString(buf, text)
 }
 
 // rowMembers sorts columns by name, as RFC 8785 sorts members; the names are
@@ -138,16 +162,19 @@ func rowMembers(columns []Column) []member {
 
 func (o *canonicalWriter) row(members []member, batch Batch, row int) {
 	buf := o.buf
-	for _, m := range members {
-		buf = append(buf, m.prefix...)
+	for i := range members {
+		m := &members[i]
+		if m.codes != nil {
+			buf = append(buf, m.table.Form(m.codes[row])...)
+			continue
+		}
 		vector := &batch[m.column]
+		if m.typ == String {
+			buf = m.appendText(buf, vector.Text[row])
+			continue
+		}
+		buf = append(buf, m.prefix...)
 		switch m.typ {
-		case String:
-			if text := vector.Text[row]; text != "" {
-				buf = AppendString(buf, text)
-				continue
-			}
-			buf = append(buf, "null"...)
 		case Time:
 			if v := vector.Int[row]; v != Null {
 				buf = append(buf, '"')

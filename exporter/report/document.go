@@ -36,6 +36,10 @@ type Column struct {
 type Vector struct {
 	Text []string
 	Int  []int64
+
+	// Coded says the same as Text where values repeat, so that an encoder may
+	// write out each of them once per batch. It is empty where they don't.
+	Coded Coded
 }
 
 // Batch is a run of rows by column, one Vector per column of the section, all

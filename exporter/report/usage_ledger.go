@@ -75,8 +75,15 @@ func (f *Facts) vector(name string) Vector {
 	if !ok {
 		panic("report: activities have no column " + name)
 	}
-	return Vector{Text: f.Text[field].Expand()}
+	vector := Vector{Text: f.Text[field].Expand()}
+	if coded := f.Text[field]; coded.repeats() {
+		vector.Coded = coded
+	}
+	return vector
 }
+
+// repeats tells whether writing out each value once is worth it.
+func (c Coded) repeats() bool { return c.Codes != nil && 2*len(c.Values) <= len(c.Codes) }
 
 // Expand gives the values one by one.
 func (c Coded) Expand() []string {
