@@ -30,6 +30,8 @@ type exportData struct {
 	AsOf           *int64 `json:"as_of"`
 	RowCount       *int64 `json:"row_count"`
 	SizeBytes      *int64 `json:"size_bytes"`
+	LogIndex       *int64 `json:"log_index"`
+	KeyID          string `json:"key_id"`
 	Error          *struct{ Code, Message string }
 }
 
@@ -80,7 +82,7 @@ func TestMetadata(t *testing.T) {
 	s.create(t, `{"report_kind":"usage-summary","format":"csv","filters":{"from":"2026-01-01T01:00:00+01:00","customer_id":"c","time_zone":"UTC"}}`).into(t, 201, &got)
 	want := []string{
 		"id", "report_kind", "format", "status", "filters", "digest", "artifact_digest", "content_type", "created_by", "created_at",
-		"updated_at", "download_url", "as_of", "frozen_at", "row_count", "size_bytes", "progress", "error",
+		"updated_at", "download_url", "as_of", "frozen_at", "row_count", "size_bytes", "log_index", "progress", "error",
 	}
 	for _, name := range want {
 		if _, ok := got[name]; !ok {
@@ -89,7 +91,6 @@ func TestMetadata(t *testing.T) {
 		delete(got, name)
 	}
 	delete(got, "key_id")
-	delete(got, "log_index")
 	if len(got) > 0 {
 		t.Errorf("unexpected members %v", slices.Sorted(maps.Keys(got)))
 	}
@@ -243,7 +244,7 @@ func TestPendingExport(t *testing.T) {
 	if took := time.Since(began); x.Status != "pending" || took < time.Second {
 		t.Errorf("%s after %v; want pending after a second", a, took)
 	}
-	if x.Digest != "" || x.AsOf != nil || x.RowCount != nil || x.SizeBytes != nil {
+	if x.Digest != "" || x.AsOf != nil || x.RowCount != nil || x.SizeBytes != nil || x.LogIndex != nil {
 		t.Errorf("pending export %+v knows what only a finished one can", x)
 	}
 	for _, path := range []string{"/download", "/bundle"} {

@@ -131,7 +131,8 @@ type site struct {
 	client       *http.Client
 	skew         atomic.Int64 // of the server's clock, in nanoseconds
 	stop         func() error // ends Serve and gives its error; may be called again
-	tokens       map[auth.Scope]string
+	mu           sync.Mutex
+	tokens       map[auth.Scope]string // guarded by mu
 }
 
 // option changes how a site is set up, before it serves.
@@ -212,6 +213,8 @@ func (s *site) owned(dial func(context.Context) (net.Conn, error)) *site {
 // token gives a token with one scope, the same one each time.
 func (s *site) token(t testing.TB, scope auth.Scope) string {
 	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.tokens[scope] == "" {
 		_, s.tokens[scope] = s.issue(t, auth.Spec{Scopes: []auth.Scope{scope}})
 	}

@@ -30,6 +30,7 @@ func entries(export string) map[string]entry {
 		"GET /api/v1/reports/exports/:id":             {auth.ReportExport, exportsPath + "/" + export, "", 200},
 		"GET /api/v1/reports/exports/:id/download":    {auth.ReportExport, exportsPath + "/" + export + "/download", "", 200},
 		"GET /api/v1/reports/exports/:id/bundle":      {auth.ReportExport, exportsPath + "/" + export + "/bundle", "", 200},
+		"GET /api/v1/reports/exports/:id/pages/:page": {auth.ReportExport, exportsPath + "/" + export + "/pages/1.png", "", 404}, // it is no PDF
 		"GET /api/v1/reports/usage-summary":           {auth.ReportRead, "/api/v1/reports/usage-summary", "", 200},
 		"GET /api/v1/reports/usage-ledger":            {auth.ReportRead, "/api/v1/reports/usage-ledger", "", 200},
 		"GET /api/v1/reports/license-audit":           {auth.ReportRead, "/api/v1/reports/license-audit?license_id=l", "", 200},

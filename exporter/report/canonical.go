@@ -210,6 +210,10 @@ func (o *canonicalWriter) tail(totals Totals) {
 
 // totals writes the totals with their names sorted.
 func (o *canonicalWriter) totals(totals Totals) {
+	if len(totals) == 0 {
+		o.buf = append(o.buf, "{}"...)
+		return
+	}
 	separator := byte('{')
 	for _, section := range sortedKeys(totals) {
 		o.buf = append(AppendString(append(o.buf, separator), section), ':')

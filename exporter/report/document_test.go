@@ -2,10 +2,12 @@ package report
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 )
 
@@ -179,5 +181,24 @@ func TestDigest(t *testing.T) {
 		if d, err := ParseDigest(bad); err == nil {
 			t.Errorf("ParseDigest(%q) = %s, want an error", bad, d)
 		}
+	}
+}
+
+func TestTotalsAsJSON(t *testing.T) {
+	want := Totals{"usage": {"rows": 2, "amount": 1 << 54, "events": -3}, "orders": {"rows": 0}}
+	text, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := string(text), `{"orders":{"rows":0},"usage":{"amount":"18014398509481984","events":-3,"rows":2}}`; got != want {
+		t.Errorf("totals are %s, want %s", got, want)
+	}
+	var got Totals
+	if err := json.Unmarshal(text, &got); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("read back %v, %v, want %v", got, err, want)
+	}
+	empty, err := json.Marshal(Totals{})
+	if err != nil || string(empty) != "{}" {
+		t.Errorf("no totals are %s, %v, want {}", empty, err)
 	}
 }

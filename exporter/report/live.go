@@ -3,6 +3,7 @@ package report
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -169,4 +170,32 @@ func CheckLive(kind Kind, f Filters) error {
 		return nil
 	}
 	return &FilterError{Field: strings.Join(required, " or "), Problem: "is required; an export without it covers all"}
+}
+
+// MarshalJSON writes sums beyond ±(2^53-1) as strings of digits, as rows and
+// the canonical form have them.
+func (t Totals) MarshalJSON() ([]byte, error) {
+	out := &canonicalWriter{}
+	out.totals(t)
+	return out.buf, nil
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (t *Totals) UnmarshalJSON(text []byte) error {
+	var sections map[string]map[string]json.RawMessage
+	if err := json.Unmarshal(text, &sections); err != nil {
+		return err
+	}
+	*t = Totals{}
+	for section, sums := range sections {
+		(*t)[section] = map[string]int64{}
+		for name, sum := range sums {
+			n, err := strconv.ParseInt(strings.Trim(string(sum), `"`), 10, 64)
+			if err != nil {
+				return fmt.Errorf("total %s of section %s: %w", name, section, err)
+			}
+			(*t)[section][name] = n
+		}
+	}
+	return nil
 }
