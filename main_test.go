@@ -1,7 +1,10 @@
 package main
 
 import (
+	"encoding/csv"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -12,6 +15,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/xuri/excelize/v2"
 )
 
 func TestMain(m *testing.M) {
@@ -39,20 +43,29 @@ func TestScripts(t *testing.T) {
 			"take":    take,
 			"port":    port,
 			"waitfor": waitFor,
-			"settled": settled,
+			"shows":   shows,
 			"code":    exitCode,
 			"flip":    flip,
+			"sheet":   sheet,
 		},
 	})
 }
 
-// condition knows what a script needs beyond Go: [have:curl], [ravenstack].
+// condition knows what a script needs beyond Go: [have:curl], [namespaces],
+// [ravenstack].
 // With CI=true a missing program is a failure, not a reason to skip.
 func condition(name string) (bool, error) {
 	if program, ok := strings.CutPrefix(name, "have:"); ok {
 		_, err := exec.LookPath(program)
 		if err != nil && os.Getenv("CI") == "true" {
 			return false, fmt.Errorf("%s is not installed; apt-get install it", program)
+		}
+		return err == nil, nil
+	}
+	if name == "namespaces" {
+		out, err := exec.Command("unshare", "-rn", "true").CombinedOutput()
+		if err != nil && os.Getenv("CI") == "true" {
+			return false, fmt.Errorf("make a network namespace: %w: %s", err, out)
 		}
 		return err == nil, nil
 	}
@@ -101,18 +114,17 @@ func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("nothing answers at %s", args[0])
 }
 
-// settled waits until a directory has files and no more come for a while.
-func settled(ts *testscript.TestScript, neg bool, args []string) {
-	const pause = 3 * time.Second
-	for before, since := 0, time.Now(); ; time.Sleep(100 * time.Millisecond) {
-		files, err := os.ReadDir(ts.MkAbs(args[0]))
-		ts.Check(err)
-		if len(files) != before {
-			before, since = len(files), time.Now()
-		} else if before > 0 && time.Since(since) > pause {
+// shows waits until a file that a program writes matches a pattern.
+func shows(ts *testscript.TestScript, neg bool, args []string) {
+	pattern := regexp.MustCompile(args[1])
+	for range 2400 {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && pattern.Match(text) {
 			return
 		}
+		time.Sleep(50 * time.Millisecond)
 	}
+	ts.Fatalf("%s does not come to show %q: %s", args[0], args[1], ts.ReadFile(args[0]))
 }
 
 // exitCode runs a command that must end with a code: code 2 licensekit ….
@@ -134,4 +146,25 @@ func flip(ts *testscript.TestScript, neg bool, args []string) {
 	content := []byte(ts.ReadFile(args[0]))
 	content[len(content)/2] ^= 1
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), content, 0o644))
+}
+
+// sheet adds a sheet with the rows of a CSV file to an XLSX file, which it
+// makes if it is not there: sheet BOOK NAME FILE.
+func sheet(ts *testscript.TestScript, neg bool, args []string) {
+	rows, err := csv.NewReader(strings.NewReader(ts.ReadFile(args[2]))).ReadAll()
+	ts.Check(err)
+	path := ts.MkAbs(args[0])
+	book, err := excelize.OpenFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		book, err = excelize.NewFile(), nil
+		ts.Check(book.SetSheetName("Sheet1", args[1]))
+	}
+	ts.Check(err)
+	defer book.Close()
+	_, err = book.NewSheet(args[1])
+	ts.Check(err)
+	for i, row := range rows {
+		ts.Check(book.SetSheetRow(args[1], fmt.Sprintf("A%d", i+1), &row))
+	}
+	ts.Check(book.SaveAs(path))
 }

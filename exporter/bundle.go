@@ -56,7 +56,7 @@ func (e *Exporter) bundle(ctx context.Context, export Export, blob *blobstore.Bl
 	if err != nil {
 		return nil, err
 	}
-	proof, err := e.log.Prove(*export.LogIndex, stored.LogSize)
+	proof, err := e.prove(envelope, stored.LogSize)
 	if err != nil {
 		return nil, err
 	}

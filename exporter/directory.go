@@ -44,6 +44,7 @@ var (
 //	meta.db              bbolt: API keys, reporting data, export metadata
 //	blobs/               artifacts and manifests, see package blobstore
 //	log/                 the log of exports, see package evidence/tilelog
+//	log.<n>/             logs that were closed by a restart, oldest first
 //	keys/                signing keys, 0600
 //	tmp/                 whatever is not finished; emptied when it is opened
 //

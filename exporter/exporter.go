@@ -10,9 +10,12 @@
 //   - An export that was created is in the database, durably, and so is one
 //     that is ready or has failed. That it is being made is known in memory
 //     only: after a crash it is pending again.
-//   - Order of publication: artifact blob, manifest blob, log, then the export's
-//     entry in the database, which is made up from the log if it is missing. A crash between any two leaves the export queued
-//     and perhaps a blob that nothing names.
+//   - Order of publication: artifact blob, manifest blob, log, its anchor, then
+//     the export's entry in the database, which is made up from the log if it is
+//     missing. A crash between any two leaves the export queued and perhaps a
+//     blob that nothing names.
+//   - What is in the log is published. Where the disk gives out after that an
+//     export may be told to have failed; at the next start it is ready.
 //   - An export that a stop interrupted is made anew at the next start, from
 //     the snapshot of that moment. So is, after a pause, one whose end could
 //     not be recorded. One that fails says why and leaves nothing, or at most,
@@ -64,6 +67,7 @@ type Options struct {
 	MaxQueued int    // exports that may wait; [MaxQueued] if 0
 	Version   string // of the program, for manifests
 	Keys      string // the directory of the signing keys; "" for that of the data directory
+	Anchor    string // a file outside of the data directory that holds the log's newest checkpoint; "" for none
 }
 
 // makersPerWorker is how many exports are under way for each that is rendered:
@@ -76,8 +80,9 @@ type Exporter struct {
 	commits  *committer
 	blobs    *blobstore.Store
 	ledger   *ledger.Ledger
-	log      *tilelog.Log
-	keys     string // the directory of the signing keys
+	log      *tilelog.Log   // the one that grows, the last of logs
+	logs     []*tilelog.Log // all of them, oldest first
+	keys     string         // the directory of the signing keys
 	instance string
 	tmp      string // for what is unfinished
 	opts     Options
@@ -93,20 +98,17 @@ type Exporter struct {
 }
 
 // Open starts making exports, first those that the last stop left unfinished.
-// What the log has and the database has not is entered before.
+// What the logs have and the database has not is entered before. Errors:
+// [ErrRolledBack], [ErrNoAnchor].
 func Open(ctx context.Context, dir *Directory, facts *ledger.Ledger, opts Options) (*Exporter, error) {
 	e := &Exporter{
 		db: dir.DB, commits: &committer{update: dir.DB.Update, turn: make(chan struct{}, 1)}, blobs: dir.Blobs,
 		ledger: facts, keys: cmp.Or(opts.Keys, dir.Keys()), instance: dir.Instance, tmp: dir.Tmp(), opts: opts,
 		queue: newQueue(cmp.Or(opts.MaxQueued, MaxQueued)), rendering: make(chan struct{}, opts.Workers),
 	}
-	unfinished, err := e.open(ctx, dir.Log())
+	unfinished, err := e.open(ctx, dir.Path)
 	if err != nil {
-		err = fmt.Errorf("open exports: %w", err)
-		if e.log != nil {
-			err = errors.Join(err, e.log.Close())
-		}
-		return nil, err
+		return nil, errors.Join(fmt.Errorf("open exports: %w", err), e.closeLogs())
 	}
 	e.queue.resume(unfinished)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
@@ -116,8 +118,8 @@ func Open(ctx context.Context, dir *Directory, facts *ledger.Ledger, opts Option
 	return e, nil
 }
 
-func (e *Exporter) open(ctx context.Context, log string) (unfinished []ID, err error) {
-	if err := e.openLog(ctx, log); err != nil {
+func (e *Exporter) open(ctx context.Context, data string) (unfinished []ID, err error) {
+	if err := e.openLog(ctx, data); err != nil {
 		return nil, err
 	}
 	if err := e.prepare(); err != nil {
@@ -139,7 +141,7 @@ func (e *Exporter) Close() error {
 	e.cancel()
 	e.queue.close()
 	e.makers.Wait()
-	return e.log.Close()
+	return e.closeLogs()
 }
 
 // Request asks for an export.

@@ -7,9 +7,9 @@ import (
 	"licensekit/exporter/evidence/tilelog"
 )
 
-// openLog loads the keys, making them where there are none, opens the log, and
+// openLog loads the keys, making them where there are none, opens the logs, and
 // finishes a rotation that was cut short.
-func (e *Exporter) openLog(ctx context.Context, dir string) error {
+func (e *Exporter) openLog(ctx context.Context, data string) error {
 	if _, err := evidence.LoadOrCreate(e.keys, evidence.ForExport, e.opts.Now()); err != nil {
 		return err
 	}
@@ -17,14 +17,14 @@ func (e *Exporter) openLog(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	if e.log, err = evidence.OpenLog(dir, logKey, "licensekit/"+e.instance); err != nil {
+	if err := e.openLogs(data, logKey); err != nil {
 		return err
 	}
 	e.key, err = evidence.FinishRotation(ctx, e.keys, e.log, e.instance, e.opts.Now())
 	return err
 }
 
-// Log is the log of exports, for those who read it.
+// Log is the log of exports that grows, for those who read it.
 func (e *Exporter) Log() *tilelog.Log { return e.log }
 
 // Key is the public half of the key that signs exports now.
@@ -35,13 +35,10 @@ func (e *Exporter) Key() evidence.PublicKey {
 }
 
 // PublicKeys are the keys that signatures are checked with: the active ones of
-// exports and of the log, then the retired ones.
+// exports and of the log, then the retired ones. The key of the log is there
+// again for every log that was closed, under that log's name.
 func (e *Exporter) PublicKeys() ([]evidence.PublicKeyRecord, error) {
 	logKey, err := evidence.Load(e.keys, evidence.ForLog)
-	if err != nil {
-		return nil, err
-	}
-	named, err := evidence.NewLogKey(e.log.Origin(), logKey.Public)
 	if err != nil {
 		return nil, err
 	}
@@ -49,11 +46,23 @@ func (e *Exporter) PublicKeys() ([]evidence.PublicKeyRecord, error) {
 	if err != nil {
 		return nil, err
 	}
+	var named evidence.PublicKeyRecord
+	for _, l := range e.logs {
+		key, err := evidence.NewLogKey(l.Origin(), logKey.Public)
+		if err != nil {
+			return nil, err
+		}
+		if l == e.log {
+			named = key.Record(evidence.Active, logKey.CreatedAt)
+		} else {
+			retired = append(retired, key.Record(evidence.Retired, logKey.CreatedAt))
+		}
+	}
 	e.keyMu.RLock()
 	defer e.keyMu.RUnlock()
 	return append([]evidence.PublicKeyRecord{
 		e.key.Public.Record(evidence.Active, e.key.CreatedAt),
-		named.Record(evidence.Active, logKey.CreatedAt),
+		named,
 	}, retired...), nil
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"licensekit/blobstore"
 	"licensekit/exporter/evidence"
+	"licensekit/exporter/evidence/tilelog"
 	"licensekit/exporter/report"
 	"licensekit/exporter/sealed"
 )
@@ -37,32 +38,46 @@ func (e *Exporter) finish(p *published) error {
 }
 
 // makeReady enters what the manifest says. An export that is ready already has
-// been published twice, which cannot be.
+// been published twice, which cannot be. One that failed may be in the log all
+// the same, where the disk gave out in the middle of publishing; what is in the
+// log counts.
 func (e *Exporter) makeReady(tx *bbolt.Tx, stored entry, p *published) error {
-	if stored.Export.Status.Final() {
+	if stored.Export.Status == Ready {
 		return fmt.Errorf("publish export %s: it is %s", stored.Export.ID, stored.Export.Status)
 	}
 	m, x := &p.manifest, &stored.Export
 	stored.Manifest, stored.LogSize, stored.DataCRC, stored.ArtifactCRC = &p.envelope, p.logSize, p.dataCRC, p.artifactCRC
-	x.Status, x.KeyID, x.UpdatedAt = Ready, m.KeyID, timestamp(e.opts.Now())
+	x.Status, x.Error, x.KeyID, x.UpdatedAt = Ready, nil, m.KeyID, timestamp(e.opts.Now())
 	x.Digest, x.ArtifactDigest = &m.Data.Digest, &m.Artifact.Digest
 	x.AsOf, x.FrozenAt, x.RowCount, x.SizeBytes, x.LogIndex = &m.AsOf, &m.FrozenAt, &m.RowCount, &m.Artifact.Size, &m.Log.Index
 	return errors.Join(
 		tx.Bucket([]byte(unfinishedBucket)).Delete([]byte(sequenceKey(stored.Sequence))),
-		tx.Bucket([]byte(loggedBucket)).Put([]byte(sequenceKey(m.Log.Index)), []byte(x.ID)),
+		tx.Bucket(e.loggedIn(m.Log.Origin)).Put([]byte(sequenceKey(m.Log.Index)), []byte(x.ID)),
 		sealed.Put(tx, exportsBucket, string(x.ID), stored))
 }
 
-// reconcile enters into the database what is in the log and not there: the
+// reconcile enters into the database what is in the logs and not there: the
 // exports that were published when the process ended, or all of them where the
 // database was lost.
 func (e *Exporter) reconcile(ctx context.Context) (adopted int, err error) {
-	from, err := e.firstGap()
-	if err != nil || from >= e.log.Size() {
+	for _, l := range e.logs {
+		n, err := e.reconcileLog(ctx, l)
+		adopted += n
+		if err != nil {
+			return adopted, err
+		}
+	}
+	return adopted, nil
+}
+
+func (e *Exporter) reconcileLog(ctx context.Context, l *tilelog.Log) (adopted int, err error) {
+	bucket := e.loggedIn(l.Origin())
+	from, err := e.firstGap(bucket)
+	if err != nil || from >= l.Size() {
 		return 0, err
 	}
-	err = e.log.Walk(ctx, from, func(index int64, leaf []byte) error {
-		if known, err := e.isKnown(index); known || err != nil {
+	err = l.Walk(ctx, from, func(index int64, leaf []byte) error {
+		if known, err := e.isKnown(bucket, index); known || err != nil {
 			return err
 		}
 		kind, err := evidence.LeafType(leaf)
@@ -70,24 +85,24 @@ func (e *Exporter) reconcile(ctx context.Context) (adopted int, err error) {
 		case err != nil:
 		case kind == evidence.PredicateType:
 			adopted++
-			err = e.adopt(ctx, leaf)
+			err = e.adopt(ctx, l, leaf)
 		default:
 			err = e.db.Update(func(tx *bbolt.Tx) error {
-				return tx.Bucket([]byte(loggedBucket)).Put([]byte(sequenceKey(index)), nil)
+				return tx.Bucket(bucket).Put([]byte(sequenceKey(index)), nil)
 			})
 		}
 		if err != nil {
-			return fmt.Errorf("entry %d of the log: %w", index, err)
+			return fmt.Errorf("entry %d of log %s: %w", index, l.Origin(), err)
 		}
 		return nil
 	})
 	return adopted, err
 }
 
-// firstGap is the first index of the log that the database does not know.
-func (e *Exporter) firstGap() (gap int64, err error) {
+// firstGap is the first index of a log that the database does not know.
+func (e *Exporter) firstGap(bucket []byte) (gap int64, err error) {
 	err = e.db.View(func(tx *bbolt.Tx) error {
-		c := tx.Bucket([]byte(loggedBucket)).Cursor()
+		c := tx.Bucket(bucket).Cursor()
 		for key, _ := c.First(); key != nil && int64(binary.BigEndian.Uint64(key)) == gap; key, _ = c.Next() {
 			gap++
 		}
@@ -96,9 +111,9 @@ func (e *Exporter) firstGap() (gap int64, err error) {
 	return gap, err
 }
 
-func (e *Exporter) isKnown(index int64) (known bool, err error) {
+func (e *Exporter) isKnown(bucket []byte, index int64) (known bool, err error) {
 	err = e.db.View(func(tx *bbolt.Tx) error {
-		key, _ := tx.Bucket([]byte(loggedBucket)).Cursor().Seek([]byte(sequenceKey(index)))
+		key, _ := tx.Bucket(bucket).Cursor().Seek([]byte(sequenceKey(index)))
 		known = string(key) == sequenceKey(index)
 		return nil
 	})
@@ -107,12 +122,12 @@ func (e *Exporter) isKnown(index int64) (known bool, err error) {
 
 // adopt enters a logged export whose database entry is unfinished or missing.
 // Who created a missing one, and when, is not in the log.
-func (e *Exporter) adopt(ctx context.Context, leaf []byte) error {
+func (e *Exporter) adopt(ctx context.Context, l *tilelog.Log, leaf []byte) error {
 	m, err := evidence.ParseManifest(leaf)
 	if err != nil {
 		return err
 	}
-	p := &published{manifest: *m, logSize: e.log.Size()}
+	p := &published{manifest: *m, logSize: l.Size()}
 	if p.envelope, err = e.findEnvelope(ctx, m, leaf); err != nil {
 		return err
 	}

@@ -18,8 +18,17 @@ const (
 	orderBucket       = "exports.order"       // sequence, big-endian -> id
 	unfinishedBucket  = "exports.unfinished"  // sequence, big-endian -> id, until it is ready or failed
 	idempotencyBucket = "exports.idempotency" // key id, NUL, idempotency key -> idempotency
-	loggedBucket      = "exports.logged"      // index in the log, big-endian -> id, "" for other leaves
+	loggedBucket      = "exports.logged"      // index in the first log, big-endian -> id, "" for other leaves
 )
+
+// loggedIn is the bucket of what stands in a log: [loggedBucket] for the first
+// one, and for each later one a bucket that has the log's name too.
+func (e *Exporter) loggedIn(origin string) []byte {
+	if origin == firstOrigin(e.instance) {
+		return []byte(loggedBucket)
+	}
+	return []byte(loggedBucket + " " + origin)
+}
 
 // entry is an export as it is stored: its metadata and what only we need.
 type entry struct {
@@ -40,7 +49,11 @@ type idempotency struct {
 // prepare makes the buckets.
 func (e *Exporter) prepare() error {
 	return e.db.Update(func(tx *bbolt.Tx) error {
-		for _, bucket := range []string{exportsBucket, orderBucket, unfinishedBucket, idempotencyBucket, loggedBucket} {
+		buckets := []string{exportsBucket, orderBucket, unfinishedBucket, idempotencyBucket}
+		for _, l := range e.logs {
+			buckets = append(buckets, string(e.loggedIn(l.Origin())))
+		}
+		for _, bucket := range buckets {
 			if _, err := tx.CreateBucketIfNotExists([]byte(bucket)); err != nil {
 				return err
 			}

@@ -40,6 +40,7 @@ type Options struct {
 	Data    string // the data directory
 	Create  bool   // make it if it is not there
 	Keys    string // where the signing keys are; "" for keys/ in the data directory
+	Anchor  string // a file outside of the data directory that holds the log's newest checkpoint; "" for none
 	Version string // of the program
 	Log     *slog.Logger
 	Now     func() time.Time
@@ -91,7 +92,7 @@ func (s *Server) open() (err error) {
 		return err
 	}
 	s.exports, err = exporter.Open(s.stopping, s.dir, s.ledger, exporter.Options{
-		Now: s.opts.Now, Log: s.opts.Log, Workers: s.opts.Workers, Version: s.opts.Version, Keys: s.opts.Keys,
+		Now: s.opts.Now, Log: s.opts.Log, Workers: s.opts.Workers, Version: s.opts.Version, Keys: s.opts.Keys, Anchor: s.opts.Anchor,
 	})
 	if err != nil {
 		return err

@@ -71,9 +71,9 @@ func TestConsistency(t *testing.T) {
 	} {
 		trust := inLog(t, pin(key))
 		trust.Consistency = test.proofs
-		trust.Last = emptyCheckpoint(t)
+		trust.Last = [][]byte{emptyCheckpoint(t)}
 		if test.kept > 0 {
-			trust.Last = h.checkpoint(t, test.kept)
+			trust.Last = [][]byte{h.checkpoint(t, test.kept)}
 		}
 		result := verifyBundle(t, bundle, trust)
 		if got := result.Steps[6]; got.Outcome != test.outcome || (result.Verdict == Verified) != (test.outcome != Failed) {
@@ -121,7 +121,7 @@ func TestFork(t *testing.T) {
 		"a proof to the kept":   {theirs.checkpoint(t, 6), ours.consistency(t, 4, 6)},
 	} {
 		trust := inLog(t, pin(key))
-		trust.Last = test.last
+		trust.Last = [][]byte{test.last}
 		if test.consistency != nil {
 			trust.Consistency = [][]byte{test.consistency}
 		}
@@ -166,7 +166,7 @@ func TestKeptCheckpointMustBeSound(t *testing.T) {
 		"another log": signCheckpoint(t, testLogKey(t), "licensekit/lki_other", 1, tlog.Hash{}),
 	} {
 		trust := inLog(t, pin(key))
-		trust.Last = last
+		trust.Last = [][]byte{last}
 		if result, err := Verify(t.Context(), Input{Bundle: section(data)}, trust); err == nil {
 			t.Errorf("%s: got %s, want an error", name, result.Verdict)
 		}

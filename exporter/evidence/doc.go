@@ -52,7 +52,22 @@
 //	                               rotated_at, log_origin, log_index; subject is
 //	                               the new key's id; signed by the old key and
 //	                               by the new one, in this order
+//	urn:licensekit:log-restart:1   instance, kept_checkpoint, last_checkpoint (as
+//	                               signed notes), restarted_at, key_id,
+//	                               log_origin, log_index (0); subject is the
+//	                               last checkpoint, by its SHA-256; signed by
+//	                               the export key
 //	urn:licensekit:tombstone:1     reserved for what was deleted on purpose
+//
+// A log that was rolled back is not continued. It is closed, and another begun
+// under another name, whose first leaf is the restart: it names the newest
+// checkpoint of the closed log as it is kept, and the newest that was signed,
+// which are the same unless an anchor shows otherwise. The names of an
+// instance's later logs are that of its first, a slash, a number, and a random
+// part, so that two copies of one directory never begin logs of one name. The
+// key stays; as a checkpoint begins with the log's name, what it signs for one
+// log never passes for another's. Exports of a closed log are proven by that
+// log for ever.
 //
 // Only export keys are rotated. What a retired key signed stays valid; its
 // public half is kept in keys/retired/.
@@ -132,6 +147,23 @@
 // the step not run. A kept checkpoint is only ever replaced by a larger one, and
 // only after VERIFIED.
 //
+// Each log has a kept checkpoint of its own, told apart by the log's name. That
+// an instance begins another log makes no key trusted: exports of it are INVALID
+// in step 6 until the reviewer pins the new log's verifier key beside the old
+// one. Nothing compares the two logs; who wants to know what was lost reads
+// the first leaf of the new one.
+//
+// # Anchor
+//
+// An anchor is a file outside of the data directory that holds the newest
+// checkpoint that was signed, a signed note and nothing else. It is replaced
+// after each new checkpoint is durable, and before that is acknowledged or
+// shown to anybody. A log is opened only if its tree begins with that of the
+// anchor; one that is ahead is what a crash between the two leaves. Before a
+// leaf is logged the file must still hold what was last written there, so of
+// two copies that run at a time only one goes on. A missing file is no anchor:
+// a disk that is not mounted would look like that. An empty one begins here.
+//
 // # Threats
 //
 // Everything that is verified is taken to be hostile: whoever made it knows
@@ -150,6 +182,10 @@
 // only grows, so a missing one leaves a number; but only to those who compare
 // checkpoints. Who has both keys can still show two reviewers two logs until
 // they, or witnesses that cosign checkpoints, see both.
+//
+// An anchor keeps an operator from a second history by mistake, where an older
+// copy of the data directory was restored. It is no help against who can write
+// to both, nor where a command that does not name it opens the directory.
 //
 // # Refusals
 //

@@ -7,20 +7,23 @@ import (
 	"licensekit/exporter/evidence/tilelog"
 )
 
-// readLast reads the checkpoint that was kept. It is the reviewer's own, so
-// what is wrong with it is no finding.
+// readLast reads the checkpoints that were kept. They are the reviewer's own,
+// so what is wrong with them is no finding.
 func (c *check) readLast() error {
-	if c.trust.Last == nil {
-		return nil
+	c.last = map[string]*tilelog.Head{}
+	for _, signed := range c.trust.Last {
+		checkpoint, err := tilelog.ParseCheckpoint(signed)
+		if err != nil {
+			return err
+		}
+		if _, err := c.signedByLog(signed, checkpoint.Origin); err != nil {
+			return err
+		}
+		if c.last[checkpoint.Origin] != nil {
+			return fmt.Errorf("there are two of log %s", checkpoint.Origin)
+		}
+		c.last[checkpoint.Origin] = &tilelog.Head{Checkpoint: checkpoint, Signed: signed}
 	}
-	checkpoint, err := tilelog.ParseCheckpoint(c.trust.Last)
-	if err != nil {
-		return err
-	}
-	if _, err := c.signedByLog(c.trust.Last, checkpoint.Origin); err != nil {
-		return err
-	}
-	c.last = &tilelog.Head{Checkpoint: checkpoint, Signed: c.trust.Last}
 	return nil
 }
 
@@ -87,23 +90,22 @@ func placed(proof *tilelog.Proof, position *LogPosition, text []byte) error {
 // checkCheckpoint (7) compares the checkpoint that the proof leads to with the
 // one that was kept.
 func (c *check) checkCheckpoint() (string, error) {
-	switch {
-	case c.proof == nil:
+	if c.proof == nil {
 		return "", notRun("no checkpoint was found good")
-	case c.last == nil:
+	}
+	last := c.last[c.proof.Origin]
+	if last == nil {
 		c.keep = c.proof.Signed
-		return "", notRun("no checkpoint was kept before this one")
-	case c.last.Origin != c.proof.Origin:
-		return "", notRun(fmt.Sprintf("the checkpoint that was kept is of %s", c.last.Origin))
+		return "", notRun("no checkpoint of this log was kept before this one")
 	}
 	found := tilelog.Head{Checkpoint: c.proof.Checkpoint, Signed: c.proof.Signed}
-	if err := c.consistent(*c.last, found); err != nil {
+	if err := c.consistent(*last, found); err != nil {
 		return "", err
 	}
-	if found.Size > c.last.Size {
+	if found.Size > last.Size {
 		c.keep = found.Signed
 	}
-	return fmt.Sprintf("one history: the kept checkpoint has size %d, this one %d", c.last.Size, found.Size), nil
+	return fmt.Sprintf("one history: the kept checkpoint has size %d, this one %d", last.Size, found.Size), nil
 }
 
 // consistent tells whether the smaller of two trees is the beginning of the

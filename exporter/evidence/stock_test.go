@@ -38,7 +38,7 @@ func unpacked(t *testing.T, data []byte, key PublicKey) string {
 }
 
 // external are the programs of README.txt that no system has by itself; see
-// TestExternalTools.
+// TestExternalCosign and TestExternalSpicy.
 var external = []string{"cosign", "spicy", "tail"}
 
 // readmeCommands are the indented lines of README.txt that run a program of

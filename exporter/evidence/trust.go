@@ -8,13 +8,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"licensekit/exporter/evidence/tilelog"
 )
 
 // The files of a reviewer's directory.
 const (
-	logKeyName     = "log.vkey"
+	logKeySuffix   = ".vkey"
+	logKeyBase     = "log" // log.vkey goes with checkpoint, next.vkey with next.checkpoint
 	checkpointName = "checkpoint"
 	forkPrefix     = "fork-"
 )
@@ -24,15 +27,19 @@ const (
 //	*.pem              pinned export keys
 //	log.vkey           the log's verifier key; may be missing
 //	checkpoint         the newest checkpoint that was found good; kept by us
+//	<name>.vkey        the verifier key of another log, of one that was begun
+//	                   anew or of another instance
+//	<name>.checkpoint  the newest checkpoint of that log; kept by us
 //	fork-<digest>.txt  two checkpoints that can't both be true; kept by us
 type TrustStore struct {
 	dir   string
 	trust Trust
+	kept  map[string]string // origin of a log to the name of its checkpoint's file
 }
 
 // OpenTrust reads a reviewer's directory, which must exist.
 func OpenTrust(dir string) (*TrustStore, error) {
-	s := &TrustStore{dir: dir}
+	s := &TrustStore{dir: dir, kept: map[string]string{}}
 	if err := s.load(); err != nil {
 		return nil, fmt.Errorf("read trusted keys in %s: %w", dir, err)
 	}
@@ -47,7 +54,9 @@ func (s *TrustStore) load() error {
 	if err != nil {
 		return err
 	}
+	var names []string
 	for _, file := range found {
+		names = append(names, file.Name())
 		if filepath.Ext(file.Name()) != ".pem" {
 			continue
 		}
@@ -61,37 +70,66 @@ func (s *TrustStore) load() error {
 		}
 		s.trust.Keys = append(s.trust.Keys, key)
 	}
-	return s.loadLog()
+	return s.loadLogs(names)
 }
 
-func (s *TrustStore) loadLog() error {
-	text, err := readBounded(filepath.Join(s.dir, logKeyName), maxKeyFile)
-	if err == nil {
-		var key LogKey
-		if key, err = ParseLogKey(text); err != nil {
-			return fmt.Errorf("%s: %w", logKeyName, err)
+// loadLogs reads the keys of logs, and the checkpoint that was kept of each.
+func (s *TrustStore) loadLogs(names []string) error {
+	for _, name := range names {
+		if base, ok := strings.CutSuffix(name, logKeySuffix); ok {
+			if err := s.loadLog(name, checkpointOf(base)); err != nil {
+				return err
+			}
 		}
-		s.trust.LogKeys = []LogKey{key}
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	s.trust.Last, err = s.checkpoint()
-	if err != nil || s.trust.Last == nil {
-		return err
-	}
-	if len(s.trust.LogKeys) == 0 {
-		return fmt.Errorf("there is a %s, but no %s to check it with", checkpointName, logKeyName)
-	}
-	if _, err := tilelog.VerifyCheckpoint(s.trust.Last, s.trust.LogKeys[0].verifier); err != nil {
-		return fmt.Errorf("%s: %w", checkpointName, err)
+	for _, name := range names {
+		base, ok := strings.CutSuffix(name, "."+checkpointName)
+		if name == checkpointName {
+			base, ok = logKeyBase, true
+		}
+		if ok && !slices.Contains(names, base+logKeySuffix) {
+			return fmt.Errorf("there is a %s, but no %s to check it with", name, base+logKeySuffix)
+		}
 	}
 	return nil
 }
 
-// checkpoint reads the kept checkpoint, nil if there is none.
-func (s *TrustStore) checkpoint() ([]byte, error) {
-	signed, err := readBounded(filepath.Join(s.dir, checkpointName), tilelog.MaxCheckpoint)
+func (s *TrustStore) loadLog(name, checkpoint string) error {
+	text, err := readBounded(filepath.Join(s.dir, name), maxKeyFile)
+	if err != nil {
+		return err
+	}
+	key, err := ParseLogKey(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if other, known := s.kept[key.Origin()]; known {
+		return fmt.Errorf("%s: another file has a key of log %s too, the one with %s", name, key.Origin(), other)
+	}
+	s.kept[key.Origin()] = checkpoint
+	s.trust.LogKeys = append(s.trust.LogKeys, key)
+	last, err := s.checkpoint(checkpoint)
+	if err != nil || last == nil {
+		return err
+	}
+	if _, err := tilelog.VerifyCheckpoint(last, key.verifier); err != nil {
+		return fmt.Errorf("%s: %w", checkpoint, err)
+	}
+	s.trust.Last = append(s.trust.Last, last)
+	return nil
+}
+
+// checkpointOf is the file of the checkpoint that belongs to a key's.
+func checkpointOf(base string) string {
+	if base == logKeyBase {
+		return checkpointName
+	}
+	return base + "." + checkpointName
+}
+
+// checkpoint reads a kept checkpoint, nil if there is none.
+func (s *TrustStore) checkpoint(name string) ([]byte, error) {
+	signed, err := readBounded(filepath.Join(s.dir, name), tilelog.MaxCheckpoint)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -117,18 +155,32 @@ func (s *TrustStore) keep(r *Result) error {
 	if r.Checkpoint == nil {
 		return nil
 	}
-	now, err := s.checkpoint()
+	seen, err := tilelog.ParseCheckpoint(r.Checkpoint)
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(now, s.trust.Last) {
-		return fmt.Errorf("another verification changed %s; verify again", checkpointName)
-	}
-	if err := replaceDurably(filepath.Join(s.dir, checkpointName), r.Checkpoint); err != nil {
+	name := s.kept[seen.Origin]
+	now, err := s.checkpoint(name)
+	if err != nil {
 		return err
 	}
-	s.trust.Last = r.Checkpoint
+	i := slices.IndexFunc(s.trust.Last, func(last []byte) bool { return isOf(last, seen.Origin) })
+	if known := i >= 0; known != (now != nil) || known && !bytes.Equal(now, s.trust.Last[i]) {
+		return fmt.Errorf("another verification changed %s; verify again", name)
+	}
+	if err := replaceDurably(filepath.Join(s.dir, name), r.Checkpoint); err != nil {
+		return err
+	}
+	if i >= 0 {
+		s.trust.Last = slices.Delete(slices.Clone(s.trust.Last), i, i+1)
+	}
+	s.trust.Last = append(s.trust.Last, r.Checkpoint)
 	return nil
+}
+
+func isOf(signed []byte, origin string) bool {
+	c, err := tilelog.ParseCheckpoint(signed)
+	return err == nil && c.Origin == origin
 }
 
 // readBounded reads a small file, and refuses one that is not.

@@ -57,7 +57,7 @@ func TestTrustStore(t *testing.T) {
 		if err := store.Keep(result); err != nil || result.Verdict != Verified {
 			t.Fatalf("export %d: got %s, %v; want VERIFIED", step.export, result.Verdict, err)
 		}
-		kept, err := tilelog.ParseCheckpoint(openTrust(t, dir).Trust().Last)
+		kept, err := tilelog.ParseCheckpoint(openTrust(t, dir).Trust().Last[0])
 		if err != nil || kept.Size != step.size {
 			t.Errorf("export %d: got %+v, %v kept, want size %d", step.export, kept, err, step.size)
 		}
@@ -79,7 +79,7 @@ func TestTrustStore(t *testing.T) {
 	if err != nil || !strings.Contains(string(text), result.Fork.Kept) || !strings.Contains(string(text), result.Fork.Seen) {
 		t.Errorf("got evidence %s, %v; want both checkpoints", text, err)
 	}
-	if kept, err := tilelog.ParseCheckpoint(openTrust(t, dir).Trust().Last); err != nil || kept.Size != 6 {
+	if kept, err := tilelog.ParseCheckpoint(openTrust(t, dir).Trust().Last[0]); err != nil || kept.Size != 6 {
 		t.Errorf("after the fork: got %+v, %v kept, want size 6", kept, err)
 	}
 }
@@ -95,7 +95,7 @@ func TestTrustStoreNoticesOthers(t *testing.T) {
 	if err := two.Keep(second); err == nil {
 		t.Error("second: got no error, want it refused")
 	}
-	if got := openTrust(t, dir).Trust().Last; !bytes.Equal(got, first.Checkpoint) {
+	if got := openTrust(t, dir).Trust().Last[0]; !bytes.Equal(got, first.Checkpoint) {
 		t.Errorf("got %q kept, want %q", got, first.Checkpoint)
 	}
 }

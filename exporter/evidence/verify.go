@@ -26,9 +26,9 @@ type Input struct {
 type Trust struct {
 	Keys    []PublicKey // pinned; those [ForExport] may vouch for manifests
 	LogKeys []LogKey    // pinned; they may vouch for checkpoints
-	// Last is the newest checkpoint of a log that was found good before, signed;
-	// nil before the first.
-	Last []byte
+	// Last are the newest checkpoints that were found good before, signed: one
+	// for each log of which there was any.
+	Last [][]byte
 	// Consistency are proofs between Last and the checkpoints of bundles, as
 	// [tilelog.Consistency] encodes them. They need no trust.
 	Consistency [][]byte
@@ -46,10 +46,10 @@ type check struct {
 	proofText []byte
 	anchored  bool // a pinned key signed the manifest
 
-	proof  *tilelog.Proof // once it was read
-	logKey *LogKey        // the pinned one that signed the proof's checkpoint
-	last   *tilelog.Head  // trust.Last, read
-	keep   []byte         // the checkpoint to keep from now on
+	proof  *tilelog.Proof           // once it was read
+	logKey *LogKey                  // the pinned one that signed the proof's checkpoint
+	last   map[string]*tilelog.Head // trust.Last, read, by origin
+	keep   []byte                   // the checkpoint to keep from now on
 	fork   *ForkEvidence
 }
 

@@ -23,16 +23,17 @@ import (
 
 // The flags that name what a command works on.
 var (
-	dataFlag = &cli.StringFlag{Name: "data", Value: "./data", Usage: "the data `DIR`ectory", EnvVars: []string{"LICENSEKIT_DATA"}}
-	keysFlag = &cli.StringFlag{Name: "keys", Usage: "the signing keys' `DIR`ectory (default: keys/ in the data directory)", EnvVars: []string{"LICENSEKIT_KEYS"}}
-	urlFlag  = &cli.StringFlag{Name: "url", Usage: "work on the server at this `URL` instead of a data directory", EnvVars: []string{"LICENSEKIT_URL"}}
-	fileFlag = &cli.StringFlag{Name: "token-file", Usage: "the `FILE` that holds the token for --url, - for stdin (or LICENSEKIT_TOKEN holds the token)", EnvVars: []string{"LICENSEKIT_TOKEN_FILE"}}
-	jsonFlag = &cli.BoolFlag{Name: "json", Usage: "print JSON, one value per line", EnvVars: []string{"LICENSEKIT_JSON"}}
+	dataFlag   = &cli.StringFlag{Name: "data", Value: "./data", Usage: "the data `DIR`ectory", EnvVars: []string{"LICENSEKIT_DATA"}}
+	keysFlag   = &cli.StringFlag{Name: "keys", Usage: "the signing keys' `DIR`ectory (default: keys/ in the data directory)", EnvVars: []string{"LICENSEKIT_KEYS"}}
+	anchorFlag = &cli.StringFlag{Name: "anchor", Usage: "the `FILE`, on another disk, that tells an older copy of the data directory, see licensekit serve --help", EnvVars: []string{"LICENSEKIT_ANCHOR"}}
+	urlFlag    = &cli.StringFlag{Name: "url", Usage: "work on the server at this `URL` instead of a data directory", EnvVars: []string{"LICENSEKIT_URL"}}
+	fileFlag   = &cli.StringFlag{Name: "token-file", Usage: "the `FILE` that holds the token for --url, - for stdin (or LICENSEKIT_TOKEN holds the token)", EnvVars: []string{"LICENSEKIT_TOKEN_FILE"}}
+	jsonFlag   = &cli.BoolFlag{Name: "json", Usage: "print JSON, one value per line", EnvVars: []string{"LICENSEKIT_JSON"}}
 )
 
 // targetFlags are for commands that work on a server or a data directory.
 func targetFlags(more ...cli.Flag) []cli.Flag {
-	return append([]cli.Flag{dataFlag, keysFlag, urlFlag, fileFlag}, more...)
+	return append([]cli.Flag{dataFlag, keysFlag, anchorFlag, urlFlag, fileFlag}, more...)
 }
 
 // connect gives a client of what the flags name: the server at --url, the
@@ -111,7 +112,7 @@ func dialOwner(ctx context.Context, data string) *client.Client {
 // openOwned opens the data directory in this process and serves it to itself.
 func (env *Env) openOwned(c *cli.Context, create bool) (*client.Client, func() error, error) {
 	s, err := server.Open(server.Options{
-		Data: c.String("data"), Create: create, Keys: c.String("keys"), Version: env.Version,
+		Data: c.String("data"), Create: create, Keys: c.String("keys"), Anchor: c.String("anchor"), Version: env.Version,
 		Log: env.logger(slog.LevelWarn, false), Now: time.Now, Workers: 1,
 	})
 	if err != nil {
@@ -144,6 +145,10 @@ func directoryHint(err error, data string) error {
 		return failed(err, "restore "+data+" from a backup; without one, licensekit check --repair rebuilds the exports from the log")
 	case errors.Is(err, exporter.ErrForeign):
 		return failed(err, "name an empty or a new directory with --data")
+	case errors.Is(err, exporter.ErrRolledBack):
+		return failed(err, "restore the newest copy of "+data+"; if there is none, licensekit log restart --anchor FILE begins a new log that says so")
+	case errors.Is(err, exporter.ErrNoAnchor):
+		return failed(err, "mount the disk that it is on; to begin a new one, make it an empty file with touch")
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return failed(err, "the data directory and all in it must be writable for the user that runs licensekit")
 	}

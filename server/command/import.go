@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,21 +24,25 @@ func (env *Env) importing() *cli.Command {
 		Name:      "import",
 		Usage:     "read files of activities or records into the ledger",
 		ArgsUsage: "FILE…",
-		Description: "Reads CSV, NDJSON and JSON files, - for stdin. Columns are taken by their\n" +
+		Description: "Reads CSV, XLSX, NDJSON and JSON files, - for stdin. Columns are taken by their\n" +
 			"names; --map names a field's column, --set gives a field one value. Good rows go\n" +
-			"in, bad ones are named by line; rows that are known already are skipped.\n\n" +
+			"in, bad ones are named by line; rows that are known already are skipped. After\n" +
+			"Ctrl-C run it again: nothing goes in twice.\n\n" +
 			"   licensekit import --as customers --map id=account_id --map name=account_name accounts.csv\n" +
 			"   licensekit import --as activities --set action=usage.consumed --date-format DD-MM-YYYY usage.csv\n" +
+			"   licensekit import --as activities --sheet Usage book.xlsx\n" +
 			"   licensekit import --as activities --dry-run events.ndjson\n\n" +
-			"Exit codes: 0 all rows are in, 1 failed or some rows were refused, 2 usage.",
+			"Exit codes: 0 all rows are in, 1 failed or some rows were refused, 2 usage,\n" +
+			"130 interrupted.",
 		Flags: targetFlags(
 			&cli.StringFlag{Name: "as", Usage: "what the rows are: " + strings.Join(importable(), ", "), EnvVars: []string{"LICENSEKIT_AS"}},
 			&cli.StringSliceFlag{Name: "map", Usage: "read a field from a column: `FIELD=COLUMN`", EnvVars: []string{"LICENSEKIT_MAP"}},
 			&cli.StringSliceFlag{Name: "set", Usage: "give a field a value in every row: `FIELD=VALUE`", EnvVars: []string{"LICENSEKIT_SET"}},
 			&cli.StringFlag{Name: "date-format", Usage: "how times are written, such as DD-MM-YYYY (default RFC 3339)", EnvVars: []string{"LICENSEKIT_DATE_FORMAT"}},
 			&cli.StringFlag{Name: "time-zone", Usage: "the IANA `ZONE` of times without an offset", EnvVars: []string{"LICENSEKIT_TIME_ZONE"}},
-			&cli.StringFlag{Name: "format", Usage: "csv, ndjson, json or cloudevents (default: by the file's name)", EnvVars: []string{"LICENSEKIT_FORMAT"}},
+			&cli.StringFlag{Name: "format", Usage: "csv, xlsx, ndjson, json or cloudevents (default: by the file's name)", EnvVars: []string{"LICENSEKIT_FORMAT"}},
 			&cli.StringFlag{Name: "delimiter", Usage: "what parts the columns of a CSV file (default: a comma)", EnvVars: []string{"LICENSEKIT_DELIMITER"}},
+			&cli.StringFlag{Name: "sheet", Usage: "the `NAME` of an XLSX file's sheet (default: the first)", EnvVars: []string{"LICENSEKIT_SHEET"}},
 			&cli.BoolFlag{Name: "dry-run", Usage: "only say what would happen", EnvVars: []string{"LICENSEKIT_DRY_RUN"}},
 			&cli.BoolFlag{Name: "atomic", Usage: "all rows of a file or none", EnvVars: []string{"LICENSEKIT_ATOMIC"}},
 			jsonFlag,
@@ -145,7 +150,7 @@ func (env *Env) importFile(c *cli.Context, api *client.Client, f input) (intake.
 	resp, err := api.Do(c.Context, client.Request{
 		Method: http.MethodPost, Path: path, Query: importQuery(c),
 		Header: http.Header{"Content-Type": {contentType}},
-		Body:   io.TeeReader(f, progress),
+		Body:   interruptible(c.Context, io.TeeReader(f, progress)),
 	})
 	progress.finish()
 	if err != nil {
@@ -160,9 +165,23 @@ func (env *Env) importFile(c *cli.Context, api *client.Client, f input) (intake.
 	return result, env.tellResult(c, f.name, result)
 }
 
+// interruptible reads a source until ctx is done. A read of a terminal, or of a
+// pipe that nothing comes through, can't be broken off: it is left behind, and
+// ends with the process.
+func interruptible(ctx context.Context, source io.Reader) io.ReadCloser {
+	r, w := io.Pipe()
+	stop := context.AfterFunc(ctx, func() { w.CloseWithError(ctx.Err()) })
+	go func() {
+		_, err := io.Copy(w, source)
+		w.CloseWithError(err)
+		stop()
+	}()
+	return r
+}
+
 func importQuery(c *cli.Context) url.Values {
 	query := url.Values{"map": c.StringSlice("map"), "set": c.StringSlice("set")}
-	for flag, parameter := range map[string]string{"date-format": "date_format", "time-zone": "time_zone", "delimiter": "delimiter"} {
+	for flag, parameter := range map[string]string{"date-format": "date_format", "time-zone": "time_zone", "delimiter": "delimiter", "sheet": "sheet"} {
 		if text := c.String(flag); text != "" {
 			query.Set(parameter, text)
 		}
@@ -184,7 +203,7 @@ func contentTypeOf(format, name string) (string, error) {
 		err = fmt.Errorf("--format %q is not one that is read", format)
 	}
 	if err != nil {
-		return "", usage("%v", err).hinted("--format takes csv, ndjson, json or cloudevents")
+		return "", usage("%v", err).hinted("--format takes csv, xlsx, ndjson, json or cloudevents")
 	}
 	return known.ContentType(), nil
 }

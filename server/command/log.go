@@ -15,7 +15,7 @@ var logOutput = &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "
 func (env *Env) log() *cli.Command {
 	return &cli.Command{
 		Name:  "log",
-		Usage: "read the log of exports",
+		Usage: "read the log of exports, or begin it anew",
 		Subcommands: []*cli.Command{
 			env.logFetch("checkpoint", "print the newest checkpoint, a C2SP signed note", "",
 				func(*cli.Context) (string, url.Values, error) { return "/api/v1/log/checkpoint", nil, nil }),
@@ -34,6 +34,7 @@ func (env *Env) log() *cli.Command {
 				},
 				&cli.Int64Flag{Name: "from", Usage: "the older size, as the reviewer's checkpoint names it", EnvVars: []string{"LICENSEKIT_FROM"}},
 				&cli.Int64Flag{Name: "to", Usage: "the newer size (default: the newest)", EnvVars: []string{"LICENSEKIT_TO"}}),
+			env.logRestart(),
 		},
 	}
 }

@@ -20,10 +20,15 @@ func (env *Env) serve() *cli.Command {
 		Description: "Makes the data directory if it is not there, and serves until Ctrl-C.\n\n" +
 			"   licensekit serve\n" +
 			"   licensekit serve --data /var/lib/licensekit --listen 127.0.0.1:9000\n" +
-			"   licensekit serve --listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem\n\n" +
+			"   licensekit serve --listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem\n" +
+			"   licensekit serve --anchor /mnt/other/licensekit.anchor\n\n" +
+			"The anchor is a file outside of the data directory that holds the newest state of the\n" +
+			"log that was signed. With it, an older copy of the directory is refused instead of\n" +
+			"signing a second history. Name it in every command that opens the directory, or once\n" +
+			"in LICENSEKIT_ANCHOR.\n\n" +
 			"Exit codes: 0 stopped, 1 failed, 2 usage.",
 		Flags: []cli.Flag{
-			dataFlag, keysFlag,
+			dataFlag, keysFlag, anchorFlag,
 			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:8080", Usage: "the `ADDRESS` to answer on", EnvVars: []string{"LICENSEKIT_LISTEN"}},
 			&cli.StringFlag{Name: "tls-cert", Usage: "the certificate's PEM `FILE`", EnvVars: []string{"LICENSEKIT_TLS_CERT"}},
 			&cli.StringFlag{Name: "tls-key", Usage: "the certificate's key `FILE`", EnvVars: []string{"LICENSEKIT_TLS_KEY"}},
@@ -48,7 +53,7 @@ func (env *Env) serve() *cli.Command {
 func (env *Env) runServer(c *cli.Context) error {
 	log := env.logger(slog.LevelInfo, c.Bool("log-json"))
 	s, err := server.Open(server.Options{
-		Data: c.String("data"), Create: true, Keys: c.String("keys"), Version: env.Version,
+		Data: c.String("data"), Create: true, Keys: c.String("keys"), Anchor: c.String("anchor"), Version: env.Version,
 		Log: log, Now: time.Now, Workers: c.Int("workers"),
 	})
 	if err != nil {

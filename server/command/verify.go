@@ -28,9 +28,12 @@ func (env *Env) verify() *cli.Command {
 			"   licensekit verify --trust reviewed/ bundles/\n\n" +
 			"A --trust directory holds *.pem (pinned export keys) and log.vkey (the log's key), and\n" +
 			"keeps the newest checkpoint seen, so that a rewritten log is found out. Where that asks\n" +
-			"for a proof, licensekit log consistency makes it; --consistency takes it.\n\n" +
+			"for a proof, licensekit log consistency makes it; --consistency takes it. A log that was\n" +
+			"begun anew has another key: put it beside log.vkey as another *.vkey file, once the\n" +
+			"vendor has told you why.\n\n" +
+			"One file is shown step by step, several as a table.\n\n" +
 			"Exit codes: 0 VERIFIED, 1 could not check, 2 usage, 3 INVALID or FORK,\n" +
-			"4 UNANCHORED (no key is pinned). Of several files the worst counts.",
+			"4 UNANCHORED (no key is pinned). Of several files the worst counts: 3, then 1, then 4.",
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "key", Usage: "a pinned public key, PEM `FILE`; repeat it for more", EnvVars: []string{"LICENSEKIT_KEY"}},
 			&cli.StringFlag{Name: "trust", Usage: "the reviewer's `DIR`ectory of pinned keys and the last checkpoint", EnvVars: []string{"LICENSEKIT_TRUST"}},
@@ -148,20 +151,24 @@ func escapeGlob(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
+// verifyAll verifies files one by one, for the checkpoint that one leads to is
+// what the next is compared with. What can't be checked ends it where it is the
+// only file, and counts as exit code 1 where there are more.
 func (env *Env) verifyAll(c *cli.Context, paths []string, r *reviewer) error {
+	out := env.verdicts(c.Bool("json"), len(paths) > 1)
 	worst := 0
 	for _, path := range paths {
-		result, err := verifyFile(c.Context, path, r.trust())
-		if err == nil && r.store != nil {
-			err = r.store.Keep(result)
-		}
-		if err != nil {
+		result, err := r.verify(c.Context, path)
+		if err != nil && (len(paths) == 1 || c.Context.Err() != nil) {
 			return err
 		}
-		if err := env.printResult(c, path, len(paths) > 1, result); err != nil {
+		if err := out.add(path, result, err); err != nil {
 			return err
 		}
-		worst = worseExit(worst, verdictExit(result.Verdict))
+		worst = worseExit(worst, verdictExit(result))
+	}
+	if err := out.end(); err != nil {
+		return err
 	}
 	if worst != 0 {
 		return quietExit(worst)
@@ -169,35 +176,16 @@ func (env *Env) verifyAll(c *cli.Context, paths []string, r *reviewer) error {
 	return nil
 }
 
-func (env *Env) printResult(c *cli.Context, path string, several bool, result *evidence.Result) error {
-	if c.Bool("json") {
-		return env.printJSON(struct {
-			File string `json:"file"`
-			*evidence.Result
-		}{path, result})
+// verify checks a file, and keeps what that has shown.
+func (r *reviewer) verify(ctx context.Context, path string) (*evidence.Result, error) {
+	result, err := verifyFile(ctx, path, r.trust())
+	if err == nil && r.store != nil {
+		err = r.store.Keep(result)
 	}
-	if several {
-		fmt.Fprintf(env.Stdout, "%s\n", path)
+	if err != nil {
+		return nil, err
 	}
-	return result.WriteText(env.Stdout)
-}
-
-func verdictExit(v evidence.Verdict) int {
-	switch v {
-	case evidence.Verified:
-		return 0
-	case evidence.Unanchored:
-		return exitUnanchored
-	}
-	return exitInvalid
-}
-
-// worseExit puts INVALID before UNANCHORED before VERIFIED.
-func worseExit(a, b int) int {
-	if a == exitInvalid || b == exitInvalid {
-		return exitInvalid
-	}
-	return max(a, b)
+	return result, nil
 }
 
 // verifyFile checks a bundle, or an artifact with what lies beside it.

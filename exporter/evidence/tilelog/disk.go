@@ -2,6 +2,7 @@ package tilelog
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -16,11 +17,16 @@ type disk struct {
 	// fault is asked before every change, by tests that let one fail or look at
 	// what a crash would leave there. It is nil otherwise.
 	fault func(op, name string) error
+	// staged is where files are written before they have their name; [stagedName]
+	// if empty.
+	staged string
 }
 
-// stagedName is where files are written before they have their name. There is
-// one writer, so one name is enough, and a crash leaves at most one such file.
+// stagedName is where files of a log are written. There is one writer, so one
+// name is enough, and a crash leaves at most one such file.
 const stagedName = ".staged"
+
+func (d *disk) stagedName() string { return cmp.Or(d.staged, stagedName) }
 
 func (d *disk) change(op, name string, do func() error) error {
 	if d.fault != nil {
@@ -42,11 +48,11 @@ func (d *disk) publish(name string, write func(io.Writer) error) error {
 
 // stage writes what [disk.place] gives a name to. Nobody sees it before.
 func (d *disk) stage(write func(io.Writer) error) error {
-	if err := d.remove(stagedName); err != nil {
+	if err := d.remove(d.stagedName()); err != nil {
 		return err
 	}
-	return d.change("write", stagedName, func() error {
-		f, err := d.root.OpenFile(stagedName, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o400)
+	return d.change("write", d.stagedName(), func() error {
+		f, err := d.root.OpenFile(d.stagedName(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o400)
 		if err != nil {
 			return err
 		}
@@ -55,7 +61,7 @@ func (d *disk) stage(write func(io.Writer) error) error {
 			err = w.Flush()
 		}
 		if err == nil {
-			err = d.change("sync", stagedName, f.Sync)
+			err = d.change("sync", d.stagedName(), f.Sync)
 		}
 		return errors.Join(err, f.Close())
 	})
@@ -67,7 +73,7 @@ func (d *disk) place(name string) error {
 	if err := d.makeDir(dir); err != nil {
 		return err
 	}
-	if err := d.change("rename", name, func() error { return d.root.Rename(stagedName, name) }); err != nil {
+	if err := d.change("rename", name, func() error { return d.root.Rename(d.stagedName(), name) }); err != nil {
 		return err
 	}
 	return d.syncDir(dir)

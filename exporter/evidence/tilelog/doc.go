@@ -9,6 +9,11 @@
 //	tile/entries/<N>[.p/<W>]      256 leaves, or the first W of them
 //	.staged                       what is being written; meaningless after a crash
 //
+// and elsewhere, if it has one:
+//
+//	<anchor>                      the newest checkpoint, see [Anchor]
+//	.<anchor>.staged              what is being written
+//
 // Hashing is that of RFC 6962 with SHA-256. N is written in groups of three
 // digits, all but the last with an x in front: x001/x234/067. A leaf stands in
 // its bundle behind its length, 16 bits, big-endian; so it is at most 65,535
@@ -32,7 +37,7 @@
 // # Durability
 //
 // An append writes the leaves, then the hashes, then the checkpoint that
-// covers them; each file is written under another name, flushed, renamed, and
+// covers them, then the anchor; each file is written under another name, flushed, renamed, and
 // its directory flushed, before the next one begins. So at any instant of a
 // crash the checkpoint on the disk is covered by the tiles on the disk, and
 // what was acknowledged is in it. Tiles beyond the checkpoint were never
@@ -40,12 +45,14 @@
 //
 // Once a checkpoint may have been seen, its indexes are never given to other
 // leaves. If publishing one ends in an error, it is unknown which checkpoint
-// the disk has; the log then refuses to append until it was opened again.
+// the disk has, and if writing the anchor did, whether that has it; the log
+// then refuses to append until it was opened again.
 //
 // # Limits
 //
 // One process appends to a directory; the caller sees to that. What is read
 // is checked against the checkpoint, not against what the disk says, so a
 // damaged tile is an error and never a wrong proof. A copy of the directory
-// whose checkpoint is newer than its tiles is refused, with [ErrMismatch].
+// whose checkpoint is newer than its tiles is refused, with [ErrMismatch]. One
+// that is older as a whole is found out by an [Anchor] alone.
 package tilelog

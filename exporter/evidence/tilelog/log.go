@@ -39,9 +39,10 @@ type Head struct {
 
 // Log is an opened log. Its methods may be called at the same time.
 type Log struct {
-	disk disk
-	key  Key
-	head atomic.Pointer[Head] // changed by who holds turn
+	disk   disk
+	key    Key
+	anchor *Anchor              // nil without one; written by who holds turn
+	head   atomic.Pointer[Head] // changed by who holds turn
 
 	turn   chan struct{} // holds a value while leaves are written
 	broken error         // why nothing can be appended any more; guarded by turn
@@ -55,20 +56,25 @@ const checkpointName = "checkpoint"
 // Open opens the log of a directory, making an empty one where there is none.
 // It makes sure that the tiles of the newest leaf are what the checkpoint says,
 // and removes what a crash left beyond it. Errors: [ErrMismatch], [ErrNotSigned].
-func Open(dir string, key Key) (*Log, error) {
-	l, err := open(dir, key)
+func Open(dir string, key Key) (*Log, error) { return OpenAnchored(dir, key, nil) }
+
+// OpenAnchored is [Open] of a log that has an anchor, which it closes with
+// itself. A log that does not fit it is left as it is. Errors: [ErrRolledBack],
+// [ErrNoAnchor], and [ErrNotSigned] for an anchor of another log.
+func OpenAnchored(dir string, key Key, anchor *Anchor) (*Log, error) {
+	l, err := open(dir, key, anchor)
 	if err != nil {
 		return nil, fmt.Errorf("open log %s: %w", dir, err)
 	}
 	return l, nil
 }
 
-func open(dir string, key Key) (*Log, error) {
+func open(dir string, key Key, anchor *Anchor) (*Log, error) {
 	root, err := openRoot(dir)
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{disk: disk{root: root}, key: key, turn: make(chan struct{}, 1)}
+	l := &Log{disk: disk{root: root}, key: key, anchor: anchor, turn: make(chan struct{}, 1)}
 	if err := l.reconcile(); err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
@@ -88,8 +94,14 @@ func openRoot(dir string) (*os.Root, error) {
 	return os.OpenRoot(dir)
 }
 
-// Close lets go of the directory.
-func (l *Log) Close() error { return l.disk.root.Close() }
+// Close lets go of the directory, and of the anchor.
+func (l *Log) Close() error {
+	err := l.disk.root.Close()
+	if l.anchor != nil {
+		err = errors.Join(err, l.anchor.Close())
+	}
+	return err
+}
 
 // Origin is the log's name.
 func (l *Log) Origin() string { return l.key.Name() }
@@ -115,6 +127,9 @@ func (l *Log) reconcile() error {
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrMismatch, err)
 		}
+	}
+	if err := l.meetAnchor(); err != nil {
+		return err
 	}
 	return l.sweep(head.Size)
 }
@@ -148,6 +163,9 @@ func (l *Log) begin() error {
 		return err
 	}
 	l.head.Store(&head)
+	if err := l.meetAnchor(); err != nil {
+		return err
+	}
 	return l.disk.publish(checkpointName, head.write)
 }
 

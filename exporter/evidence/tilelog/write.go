@@ -10,6 +10,9 @@ import (
 // write makes leaves durable, then the checkpoint that covers them. Until that
 // has its name nothing has happened, and whatever fails may be tried again.
 func (l *Log) write(leaves [][]byte) error {
+	if err := l.anchor.unmoved(); err != nil {
+		return err
+	}
 	old := l.head.Load()
 	tree := &growing{base: l.disk.hashes(old.Checkpoint), fresh: map[int64]tlog.Hash{}}
 	next := Checkpoint{Origin: old.Origin, Size: old.Size}
@@ -40,6 +43,12 @@ func (l *Log) write(leaves [][]byte) error {
 	if err := l.disk.place(checkpointName); err != nil {
 		l.broken = fmt.Errorf("open the log again: it is unknown whether checkpoint %d was published: %w", next.Size, err)
 		return l.broken
+	}
+	if l.anchor != nil {
+		if err := l.anchor.Hold(head); err != nil { // it must not be spoken of, and is on the disk
+			l.broken = fmt.Errorf("open the log again: checkpoint %d is not in its anchor: %w", next.Size, err)
+			return l.broken
+		}
 	}
 	l.head.Store(&head)
 	l.prune(old.Size, next.Size)

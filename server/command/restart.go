@@ -1,0 +1,59 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"licensekit/exporter"
+)
+
+func (env *Env) logRestart() *cli.Command {
+	return &cli.Command{
+		Name:  "restart",
+		Usage: "close the log and begin a new one that says so",
+		Description: "For a data directory that was restored from an older copy, when there is no newer\n" +
+			"one: its log can't go on without contradicting what was signed since. The new log has\n" +
+			"a name of its own, and its first entry holds the last known state of the old one: that\n" +
+			"of the --anchor, or else of the directory. Exports of the old log stay provable.\n\n" +
+			"   licensekit log restart --anchor /mnt/other/licensekit.anchor > log2.vkey\n\n" +
+			"Prints the new log's verifier key. Reviewers put it beside the old one, see licensekit\n" +
+			"verify --help. The server must not be running. There is no way back.\n\n" +
+			"Exit codes: 0 done, 1 failed, 2 usage.",
+		Flags: []cli.Flag{dataFlag, keysFlag, anchorFlag},
+		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			restarted, err := restartLog(c.Context, c.String("data"), exporter.Options{
+				Keys: c.String("keys"), Anchor: c.String("anchor"), Now: time.Now,
+			})
+			if err != nil {
+				return directoryHint(err, c.String("data"))
+			}
+			return env.tellRestart(restarted)
+		},
+	}
+}
+
+func restartLog(ctx context.Context, data string, opts exporter.Options) (*exporter.Restarted, error) {
+	dir, err := exporter.OpenDirectory(data, false)
+	if err != nil {
+		return nil, err
+	}
+	restarted, err := exporter.RestartLog(ctx, dir, opts)
+	return restarted, errors.Join(err, dir.Close())
+}
+
+func (env *Env) tellRestart(r *exporter.Restarted) error {
+	fmt.Fprintf(env.Stderr, "closed log %s at %d entries\n", r.Closed.Origin, r.Closed.Size)
+	if r.Last != r.Closed {
+		fmt.Fprintf(env.Stderr, "the last known state of log %s has %d entries; the new log says so\n", r.Last.Origin, r.Last.Size)
+	}
+	fmt.Fprintf(env.Stderr, "began log %s; hand its key to reviewers\n", r.Key.Origin())
+	_, err := fmt.Fprintln(env.Stdout, r.Key)
+	return err
+}
