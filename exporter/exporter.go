@@ -57,6 +57,7 @@ var (
 	ErrClosed      = errors.New("the exporter is shutting down")
 	ErrIdempotency = errors.New("the idempotency key was used for another request")
 	ErrNotReady    = errors.New("the export is not ready")
+	ErrLost        = errors.New("the stored artifact is missing")
 )
 
 // Options sets what an Exporter needs to know of its surroundings.
@@ -203,7 +204,7 @@ func (e *Exporter) Wait(ctx context.Context, id ID) (Export, error) {
 }
 
 // Artifact opens the stored artifact of an export that is ready. Errors:
-// [ErrNotReady]; *[blobstore.CorruptError] where the disk lost it.
+// [ErrNotReady]; [ErrLost] and *[blobstore.CorruptError] where the disk failed.
 func (e *Exporter) Artifact(ctx context.Context, id ID) (*blobstore.Blob, Export, error) {
 	export, err := e.Get(ctx, id)
 	if err != nil {
@@ -213,6 +214,9 @@ func (e *Exporter) Artifact(ctx context.Context, id ID) (*blobstore.Blob, Export
 		return nil, export, fmt.Errorf("%w: its status is %s", ErrNotReady, export.Status)
 	}
 	blob, err := e.blobs.Open(ctx, blobstore.Ref(*export.ArtifactDigest))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, export, fmt.Errorf("artifact of %s: %w", id, ErrLost)
+	}
 	if err != nil {
 		return nil, export, fmt.Errorf("artifact of %s: %w", id, err)
 	}

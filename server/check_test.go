@@ -67,3 +67,21 @@ func flip(t *testing.T, path string, offset int64) {
 		t.Fatal(err)
 	}
 }
+
+// An artifact that the disk lost is named by the check and by the download,
+// which does not take it for an export that never was.
+func TestALostArtifactIsNamed(t *testing.T) {
+	t.Parallel()
+	s := stocked(t)
+	x := s.ready(t, `{"report_kind":"usage-ledger","format":"csv"}`)
+	digest := strings.TrimPrefix(x.ArtifactDigest, "sha256:")
+	if err := os.Remove(filepath.Join(s.opts.Data, "blobs", "sha256", digest[:2], digest)); err != nil {
+		t.Fatal(err)
+	}
+	got := s.check(t)
+	if got.OK || len(got.Problems) != 1 || got.Problems[0].What != "export" || got.Problems[0].ID != string(x.ID) {
+		t.Errorf("the check says %+v, want the export %s alone", got, x.ID)
+	}
+	path := "/api/v1/reports/exports/" + string(x.ID) + "/download"
+	s.do(t, call{method: "GET", path: path, token: s.token(t, auth.ReportExport)}).want(t, 500, "ARTIFACT_DAMAGED")
+}
