@@ -64,11 +64,12 @@ var (
 type Options struct {
 	Now       func() time.Time
 	Log       *slog.Logger
-	Workers   int    // exports rendered at a time; with 0 all of them wait
-	MaxQueued int    // exports that may wait; [MaxQueued] if 0
-	Version   string // of the program, for manifests
-	Keys      string // the directory of the signing keys; "" for that of the data directory
-	Anchor    string // a file outside of the data directory that holds the log's newest checkpoint; "" for none
+	Workers   int          // exports rendered at a time; with 0 all of them wait
+	MaxQueued int          // exports that may wait; [MaxQueued] if 0
+	Version   string       // of the program, for manifests
+	Paper     render.Paper // of pages; A4 if it is ""
+	Keys      string       // the directory of the signing keys; "" for that of the data directory
+	Anchor    string       // a file outside of the data directory that holds the log's newest checkpoint; "" for none
 }
 
 // makersPerWorker is how many exports are under way for each that is rendered:

@@ -198,7 +198,7 @@ func (e *Exporter) render(ctx context.Context, d *report.Document, export Export
 
 // info is what a format shows beside the data.
 func (e *Exporter) info(export Export, f *frozen) render.Info {
-	return render.Info{ExportID: string(export.ID), FrozenAt: int64(f.at), Instance: e.instance, KeyID: e.Key().ID()}
+	return render.Info{ExportID: string(export.ID), FrozenAt: int64(f.at), Instance: e.instance, KeyID: e.Key().ID(), Paper: e.opts.Paper}
 }
 
 // bounded gives a document that fails once it has more rows than the format

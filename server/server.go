@@ -33,6 +33,7 @@ import (
 	"licensekit/exporter"
 	"licensekit/exporter/evidence"
 	"licensekit/exporter/ledger"
+	"licensekit/exporter/render"
 )
 
 // Options sets up a server.
@@ -44,7 +45,8 @@ type Options struct {
 	Version string // of the program
 	Log     *slog.Logger
 	Now     func() time.Time
-	Workers int // exports made at a time
+	Workers int          // exports made at a time
+	Paper   render.Paper // of PDF pages; A4 if it is ""
 }
 
 // Server is an opened data directory with its API.
@@ -92,7 +94,7 @@ func (s *Server) open() (err error) {
 		return err
 	}
 	s.exports, err = exporter.Open(s.stopping, s.dir, s.ledger, exporter.Options{
-		Now: s.opts.Now, Log: s.opts.Log, Workers: s.opts.Workers, Version: s.opts.Version, Keys: s.opts.Keys, Anchor: s.opts.Anchor,
+		Now: s.opts.Now, Log: s.opts.Log, Workers: s.opts.Workers, Version: s.opts.Version, Keys: s.opts.Keys, Anchor: s.opts.Anchor, Paper: s.opts.Paper,
 	})
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"licensekit/exporter/render"
 	"licensekit/server"
 )
 
@@ -33,6 +34,7 @@ func (env *Env) serve() *cli.Command {
 			&cli.StringFlag{Name: "tls-cert", Usage: "the certificate's PEM `FILE`", EnvVars: []string{"LICENSEKIT_TLS_CERT"}},
 			&cli.StringFlag{Name: "tls-key", Usage: "the certificate's key `FILE`", EnvVars: []string{"LICENSEKIT_TLS_KEY"}},
 			&cli.IntFlag{Name: "workers", Value: runtime.NumCPU(), Usage: "exports made at a time", EnvVars: []string{"LICENSEKIT_WORKERS"}},
+			&cli.StringFlag{Name: "paper", Value: string(render.A4), Usage: "the `SIZE` of PDF pages, A4 or Letter", EnvVars: []string{"LICENSEKIT_PAPER"}},
 			&cli.BoolFlag{Name: "log-json", Usage: "log as JSON", EnvVars: []string{"LICENSEKIT_LOG_JSON"}},
 		},
 		Action: func(c *cli.Context) error {
@@ -41,6 +43,9 @@ func (env *Env) serve() *cli.Command {
 			}
 			if c.Int("workers") < 1 {
 				return usage("--workers must be at least 1").hinted("leave it out for one per processor")
+			}
+			if paper := render.Paper(c.String("paper")); paper != render.A4 && paper != render.Letter {
+				return usage("--paper %q is no size of pages", paper).hinted("it takes A4 or Letter")
 			}
 			if (c.String("tls-cert") == "") != (c.String("tls-key") == "") {
 				return usage("--tls-cert and --tls-key go together").hinted("name both files, or neither")
@@ -54,7 +59,7 @@ func (env *Env) runServer(c *cli.Context) error {
 	log := env.logger(slog.LevelInfo, c.Bool("log-json"))
 	s, err := server.Open(server.Options{
 		Data: c.String("data"), Create: true, Keys: c.String("keys"), Anchor: c.String("anchor"), Version: env.Version,
-		Log: log, Now: time.Now, Workers: c.Int("workers"),
+		Log: log, Now: time.Now, Workers: c.Int("workers"), Paper: render.Paper(c.String("paper")),
 	})
 	if err != nil {
 		return directoryHint(err, c.String("data"))
