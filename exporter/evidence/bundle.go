@@ -81,8 +81,6 @@ func membersOf(parts []part) []member {
 	return members
 }
 
-// BundleSize is [Contents.Size] of an export that is in no log.
-func BundleSize(e *Envelope) (int64, error) { return (&Contents{Envelope: e}).Size() }
 
 // Size is the size in bytes of the bundle that [WriteBundle] writes; it follows
 // from envelope and proof alone.
