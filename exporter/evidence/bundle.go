@@ -81,7 +81,6 @@ func membersOf(parts []part) []member {
 	return members
 }
 
-
 // Size is the size in bytes of the bundle that [WriteBundle] writes; it follows
 // from envelope and proof alone.
 func (c *Contents) Size() (int64, error) {
