@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -75,26 +76,11 @@ func (l *Live) read(s *Section, limit int) error {
 	return nil
 }
 
-// feedColumns are what the activity feed shows.
-var feedColumns = []Column{
-	{Name: "sequence", Type: Integer},
-	{Name: "id", Type: String},
-	{Name: "occurred_at", Type: Time},
-	{Name: "received_at", Type: Time},
-	{Name: "action", Type: String},
-	{Name: "source", Type: String},
-	{Name: "product_id", Type: String},
-	{Name: "customer_id", Type: String},
-	{Name: "license_id", Type: String},
-	{Name: "order_id", Type: String},
-	{Name: "subscription_id", Type: String},
-	{Name: "feature_code", Type: String},
-	{Name: "amount", Type: Integer},
-	{Name: "request_id", Type: String},
-	{Name: "result_class", Type: String},
-	{Name: "status_code", Type: Integer},
-	{Name: "metadata", Type: String},
-}
+// feedColumns are what the activity feed shows: those of the ledger, when an
+// activity came in, and its metadata.
+var feedColumns = slices.Concat(ledgerColumns[:3],
+	[]Column{{Name: "received_at", Type: Time}}, ledgerColumns[3:],
+	[]Column{{Name: "metadata", Type: String}})
 
 // Feed reads activities of every action, newest first, up to limit. next is
 // the Below of the following page, 0 at the end.

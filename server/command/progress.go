@@ -2,6 +2,7 @@ package command
 
 import (
 	"os"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -12,23 +13,24 @@ type progress struct {
 	bar *progressbar.ProgressBar
 }
 
+// progress counts the bytes of a transfer; size is -1 where it is not known.
 func (env *Env) progress(name string, size int64) *progress {
+	return env.newProgress(name, size, progressbar.OptionShowBytes(true))
+}
+
+// spinner counts the rows of work that goes on elsewhere.
+func (env *Env) spinner(name string) *progress {
+	return env.newProgress(name, -1, progressbar.OptionShowCount(), progressbar.OptionSetItsString("rows"))
+}
+
+func (env *Env) newProgress(name string, size int64, unit ...progressbar.Option) *progress {
 	f, ok := env.Stderr.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return &progress{}
 	}
-	return &progress{progressbar.NewOptions64(size,
+	return &progress{progressbar.NewOptions64(size, append(unit,
 		progressbar.OptionSetDescription(name), progressbar.OptionSetWriter(env.Stderr),
-		progressbar.OptionShowBytes(true), progressbar.OptionThrottle(100e6), progressbar.OptionClearOnFinish())}
-}
-
-// spinner shows that work goes on elsewhere, and how many rows it has done.
-func (env *Env) spinner(name string) *progress {
-	shown := env.progress(name, -1)
-	if shown.bar != nil {
-		shown.bar.Describe(name)
-	}
-	return shown
+		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())...)}
 }
 
 func (p *progress) set(n int64) {
