@@ -101,7 +101,7 @@ func (e *Exporter) checkExport(ctx context.Context, x Export) error {
 	} else if errors.Is(err, fs.ErrNotExist) { // damage is the blob's own problem
 		return fmt.Errorf("artifact: %w", err)
 	}
-	if stored.Manifest == nil || x.LogIndex == nil {
+	if stored.Manifest == nil || x.LogIndex == nil || x.LogOrigin == nil {
 		return errors.New("it is ready and names no manifest or no place in the log")
 	}
 	envelope, err := e.envelope(ctx, *stored.Manifest)
@@ -137,6 +137,7 @@ func (e *Exporter) checkExport(ctx context.Context, x Export) error {
 // facts are what metadata and manifest both say.
 type facts struct {
 	ID, Kind, Format, Key  string
+	Origin                 string
 	Filters                report.Filters
 	Digest, ArtifactDigest *report.Digest
 	AsOf, Rows, Size, Log  int64
@@ -145,14 +146,14 @@ type facts struct {
 
 func shownBy(x Export) facts {
 	return facts{
-		string(x.ID), string(x.Kind), x.Format, x.KeyID, x.Filters, x.Digest, x.ArtifactDigest,
+		string(x.ID), string(x.Kind), x.Format, x.KeyID, *x.LogOrigin, x.Filters, x.Digest, x.ArtifactDigest,
 		*x.AsOf, *x.RowCount, *x.SizeBytes, *x.LogIndex, *x.FrozenAt,
 	}
 }
 
 func signedBy(m *evidence.Manifest) facts {
 	return facts{
-		m.ExportID, string(m.Kind), m.Format, m.KeyID, m.Filters, &m.Data.Digest, &m.Artifact.Digest,
+		m.ExportID, string(m.Kind), m.Format, m.KeyID, m.Log.Origin, m.Filters, &m.Data.Digest, &m.Artifact.Digest,
 		m.AsOf, m.RowCount, m.Artifact.Size, m.Log.Index, m.FrozenAt,
 	}
 }

@@ -72,6 +72,7 @@ type Export struct {
 	FrozenAt  *Timestamp `json:"frozen_at"`
 	RowCount  *int64     `json:"row_count"`
 	SizeBytes *int64     `json:"size_bytes"` // of the artifact
+	LogOrigin *string    `json:"log_origin"` // the name of the log that it is in
 	LogIndex  *int64     `json:"log_index"`
 	KeyID     string     `json:"key_id,omitempty"`
 	Progress  *Progress  `json:"progress"` // while it is made

@@ -49,7 +49,8 @@ func (e *Exporter) makeReady(tx *bbolt.Tx, stored entry, p *published) error {
 	stored.Manifest, stored.LogSize, stored.DataCRC, stored.ArtifactCRC = &p.envelope, p.logSize, p.dataCRC, p.artifactCRC
 	x.Status, x.Error, x.KeyID, x.UpdatedAt = Ready, nil, m.KeyID, timestamp(e.opts.Now())
 	x.Digest, x.ArtifactDigest = &m.Data.Digest, &m.Artifact.Digest
-	x.AsOf, x.FrozenAt, x.RowCount, x.SizeBytes, x.LogIndex = &m.AsOf, &m.FrozenAt, &m.RowCount, &m.Artifact.Size, &m.Log.Index
+	x.AsOf, x.FrozenAt, x.RowCount, x.SizeBytes = &m.AsOf, &m.FrozenAt, &m.RowCount, &m.Artifact.Size
+	x.LogOrigin, x.LogIndex = &m.Log.Origin, &m.Log.Index
 	return errors.Join(
 		tx.Bucket([]byte(unfinishedBucket)).Delete([]byte(sequenceKey(stored.Sequence))),
 		tx.Bucket(e.loggedIn(m.Log.Origin)).Put([]byte(sequenceKey(m.Log.Index)), []byte(x.ID)),

@@ -30,6 +30,7 @@ type exportData struct {
 	AsOf           *int64 `json:"as_of"`
 	RowCount       *int64 `json:"row_count"`
 	SizeBytes      *int64 `json:"size_bytes"`
+	LogOrigin      string `json:"log_origin"`
 	LogIndex       *int64 `json:"log_index"`
 	KeyID          string `json:"key_id"`
 	Error          *struct{ Code, Message string }
@@ -82,7 +83,7 @@ func TestMetadata(t *testing.T) {
 	s.create(t, `{"report_kind":"usage-summary","format":"csv","filters":{"from":"2026-01-01T01:00:00+01:00","customer_id":"c","time_zone":"UTC"}}`).into(t, 201, &got)
 	want := []string{
 		"id", "report_kind", "format", "status", "filters", "digest", "artifact_digest", "content_type", "created_by", "created_at",
-		"updated_at", "download_url", "as_of", "frozen_at", "row_count", "size_bytes", "log_index", "progress", "error",
+		"updated_at", "download_url", "as_of", "frozen_at", "row_count", "size_bytes", "log_origin", "log_index", "progress", "error",
 	}
 	for _, name := range want {
 		if _, ok := got[name]; !ok {

@@ -247,8 +247,8 @@ func (s *site) testProofs(t *testing.T, exports []exportData) {
 func (s *site) testLogGrows(t *testing.T) {
 	old := s.checkpoint(t)
 	x := s.ready(t, jsonExport)
-	if *x.LogIndex != old.Size {
-		t.Errorf("the export's log_index is %d, want %d", *x.LogIndex, old.Size)
+	if *x.LogIndex != old.Size || x.LogOrigin != old.Origin {
+		t.Errorf("the export is %d of log %q, want %d of %s", *x.LogIndex, x.LogOrigin, old.Size, old.Origin)
 	}
 	c, err := tilelog.ParseConsistency(s.public(t, fmt.Sprintf("consistency?from=%d", old.Size)).body)
 	if err != nil {
