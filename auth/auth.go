@@ -6,8 +6,9 @@
 //
 //   - A token is shown once, when it is issued. What is kept is the SHA-256 of
 //     its secret, so neither the database nor a backup lets anybody in.
-//   - An issued key and a revocation are durable before the call returns, and
-//     a revoked key is refused by every call that begins afterwards.
+//   - An issued key and a revocation are durable before the call returns, with
+//     their event in the audit trail, and a revoked key is refused by every
+//     call that begins afterwards.
 //   - A caller learns whether a token is mistyped, but not whether a well-typed
 //     one was revoked or never existed: both are [ErrUnknown], by one path.
 //   - [Store.Authenticate] never waits for a writer or for the disk's fsync.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"licensekit/exporter/audit"
 )
 
 // anywhere is an address for tests that are not about networks.
@@ -47,7 +49,11 @@ func openDB(t testing.TB, path string) *bbolt.DB {
 
 func openStore(t testing.TB, db *bbolt.DB, now func() time.Time) *Store {
 	t.Helper()
-	store, err := Open(db, now)
+	trail, err := audit.Open(db, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := Open(db, trail, now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"licensekit/exporter/audit"
 )
 
 // maxName is the longest name of a key, in bytes.
@@ -31,6 +33,15 @@ type Key struct {
 // expired reports whether the key has ended; at ExpiresAt itself it has.
 func (k Key) expired(now time.Time) bool {
 	return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt)
+}
+
+// event tells the audit trail what was done to the key.
+func (k Key) event(done audit.Type) audit.Event {
+	said := audit.Metadata{"name": k.Name, "key_prefix": k.Prefix, "scopes": k.Scopes, "allowed_cidrs": k.AllowedCIDRs}
+	if !k.ExpiresAt.IsZero() {
+		said["expires_at"] = k.ExpiresAt
+	}
+	return audit.Event{Type: done, ResourceType: "api_key", ResourceID: k.ID, Metadata: said}
 }
 
 // Spec is what is asked of a new key.

@@ -9,6 +9,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"licensekit/exporter/audit"
 	"licensekit/exporter/sealed"
 )
 
@@ -28,15 +29,17 @@ type record struct {
 
 // Store keeps API keys. Its methods may be called at the same time.
 type Store struct {
-	db   *bbolt.DB // belongs to whoever opened it
-	now  func() time.Time
-	uses *uses
+	db    *bbolt.DB // belongs to whoever opened it
+	trail *audit.Trail
+	now   func() time.Time
+	uses  *uses
 }
 
 // Open makes the store's buckets in an open database if they are missing, and
-// begins to write last uses in the background. The store must be closed before
-// the database is.
-func Open(db *bbolt.DB, now func() time.Time) (*Store, error) {
+// begins to write last uses in the background. What is issued and revoked is
+// recorded in the trail, which is of the same database. The store must be closed
+// before the database is.
+func Open(db *bbolt.DB, trail *audit.Trail, now func() time.Time) (*Store, error) {
 	err := db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range []string{keysBucket, hashesBucket, usesBucket} {
 			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
@@ -48,7 +51,7 @@ func Open(db *bbolt.DB, now func() time.Time) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open key store: %w", err)
 	}
-	return &Store{db: db, now: func() time.Time { return millis(now()) }, uses: startUses(db)}, nil
+	return &Store{db: db, trail: trail, now: func() time.Time { return millis(now()) }, uses: startUses(db)}, nil
 }
 
 // Close writes the last uses that are still in memory and leaves the database
@@ -73,7 +76,10 @@ func (s *Store) Issue(ctx context.Context, spec Spec) (Key, Token, error) {
 	token := newToken()
 	key.Prefix = token.prefix()
 	err = s.db.Update(func(tx *bbolt.Tx) error {
-		return insert(tx, record{Key: key, Hash: token.hash()})
+		if err := insert(tx, record{Key: key, Hash: token.hash()}); err != nil {
+			return err
+		}
+		return s.trail.Record(ctx, tx, key.event(audit.KeyCreated))
 	})
 	if err != nil {
 		return Key{}, Token{}, fmt.Errorf("issue api key: %w", err)
@@ -169,7 +175,10 @@ func (s *Store) Revoke(ctx context.Context, id string) error {
 			return fmt.Errorf("delete %s %s: %w", hashesBucket, found.Hash, err)
 		}
 		found.Active, found.Hash = false, ""
-		return sealed.Put(tx, keysBucket, id, found)
+		if err := sealed.Put(tx, keysBucket, id, found); err != nil {
+			return err
+		}
+		return s.trail.Record(ctx, tx, found.event(audit.KeyRevoked))
 	})
 	if err != nil {
 		return fmt.Errorf("revoke api key: %w", err)

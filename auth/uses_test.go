@@ -145,7 +145,7 @@ func TestOpenReportsAClosedDatabase(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(db, time.Now); !errors.Is(err, berrors.ErrDatabaseNotOpen) {
+	if _, err := Open(db, nil, time.Now); !errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		t.Errorf("Open: error %v, want %v", err, berrors.ErrDatabaseNotOpen)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 // Bundle is an export's evidence bundle, ready to be written.
 type Bundle struct {
+	Export   Export
 	FileName string
 	Size     int64 // bytes
 	contents evidence.Contents
@@ -68,7 +69,7 @@ func (e *Exporter) bundle(ctx context.Context, export Export, blob *blobstore.Bl
 	if err != nil {
 		return nil, err
 	}
-	return &Bundle{FileName: evidence.BundleName(string(export.ID)), Size: size, artifact: blob, contents: contents}, nil
+	return &Bundle{Export: export, FileName: evidence.BundleName(string(export.ID)), Size: size, artifact: blob, contents: contents}, nil
 }
 
 // envelope reads the signed manifest of an export.

@@ -31,7 +31,7 @@ type Checked struct {
 
 // Problem is something that is not as it should be.
 type Problem struct {
-	What    string `json:"what"` // "blob", "export", "log", "ledger" or "database"
+	What    string `json:"what"` // "blob", "export", "log", "ledger", "audit" or "database"
 	ID      string `json:"id,omitempty"`
 	Problem string `json:"problem"`
 }
@@ -44,8 +44,8 @@ func (r *CheckResult) note(what, id string, err error) {
 
 // Check walks all that is kept: every blob hashes to its name, every export's
 // metadata agrees with its signed manifest and with the log, every manifest in
-// the log has its export, the ledger's derived data follow from its facts, and
-// the database's pages hang together. An error means that it could not be
+// the log has its export, the ledger's derived data follow from its facts, the
+// audit trail is whole, and the database's pages hang together. An error means that it could not be
 // checked; what is wrong is in the result.
 func (e *Exporter) Check(ctx context.Context) (*CheckResult, error) {
 	r := &CheckResult{Problems: []Problem{}}
@@ -161,6 +161,9 @@ func signedBy(m *evidence.Manifest) facts {
 func (e *Exporter) checkData(ctx context.Context, r *CheckResult) error {
 	if err := e.ledger.Check(ctx); ctx.Err() == nil {
 		r.note("ledger", "", err)
+	}
+	if err := e.opts.Trail.Check(ctx); ctx.Err() == nil {
+		r.note("audit", "", err)
 	}
 	return e.db.View(func(tx *bbolt.Tx) error {
 		for err := range tx.Check() {

@@ -41,6 +41,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"licensekit/blobstore"
+	"licensekit/exporter/audit"
 	"licensekit/exporter/evidence"
 	"licensekit/exporter/evidence/tilelog"
 	"licensekit/exporter/ledger"
@@ -64,6 +65,7 @@ var (
 type Options struct {
 	Now       func() time.Time
 	Log       *slog.Logger
+	Trail     *audit.Trail // of the directory's database
 	Workers   int          // exports rendered at a time; with 0 all of them wait
 	MaxQueued int          // exports that may wait; [MaxQueued] if 0
 	Version   string       // of the program, for manifests
@@ -175,7 +177,7 @@ func (e *Exporter) Create(ctx context.Context, r Request) (export Export, made b
 	}
 	// In the queue only once it is durable; a place that isn't used is given back.
 	defer func() { e.queue.settle(run, made) }()
-	return e.insert(r, fresh)
+	return e.insert(ctx, r, fresh)
 }
 
 // Get gives an export's metadata, with its progress while it is made.

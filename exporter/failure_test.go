@@ -17,6 +17,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"licensekit/blobstore"
+	"licensekit/exporter/audit"
 	"licensekit/exporter/report"
 	"licensekit/exporter/sealed"
 )
@@ -63,6 +64,9 @@ func TestOverflowFailsAndLeavesNothing(t *testing.T) {
 			}
 			if _, err := h.Bundle(t.Context(), x.ID); !errors.Is(err, ErrNotReady) {
 				t.Errorf("bundle of a failed export: got %v, want ErrNotReady", err)
+			}
+			if got := h.recorded(audit.ExportFailed)[0]; got.ResourceID != string(x.ID) || got.Metadata["code"] != x.Error.Code {
+				t.Errorf("in the audit trail: got %+v, want that %s failed with %s", got, x.ID, x.Error.Code)
 			}
 			if again, made, err := h.Create(t.Context(), r); err != nil || made || again.ID != x.ID {
 				t.Errorf("the same request again: got %s, made %v, %v; want %s", again.ID, made, err, x.ID)

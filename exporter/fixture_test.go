@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"licensekit/exporter/audit"
 	"licensekit/exporter/evidence"
 	"licensekit/exporter/ledger"
 	"licensekit/exporter/render"
@@ -66,6 +67,9 @@ func (h *house) open() {
 		h.t.Fatal(err)
 	}
 	if h.facts, err = ledger.Open(h.dir.DB, ledger.Options{Tmp: h.dir.Tmp()}); err != nil {
+		h.t.Fatal(err)
+	}
+	if h.opts.Trail, err = audit.Open(h.dir.DB, time.Now); err != nil {
 		h.t.Fatal(err)
 	}
 	if h.Exporter, err = Open(context.Background(), h.dir, h.facts, h.opts); err != nil {

@@ -66,7 +66,7 @@ var rules = []rule{
 		from: []string{"licensekit/exporter/ledger/..."}, to: []string{"licensekit/exporter/evidence", "licensekit/exporter/render/...", "licensekit/blobstore"}, deep: true,
 		why: "the ledger knows facts, not what is frozen of them",
 	}, {
-		from: []string{"licensekit/auth/..."}, to: []string{"licensekit/...", "net/http"}, except: []string{"licensekit/auth/...", "licensekit/exporter/sealed"}, deep: true,
+		from: []string{"licensekit/auth/..."}, to: []string{"licensekit/...", "net/http"}, except: []string{"licensekit/auth/...", "licensekit/exporter/audit", "licensekit/exporter/sealed"}, deep: true,
 		why: "who may do what is settled without HTTP",
 	}, {
 		from: []string{"licensekit/blobstore/..."}, to: []string{"licensekit/..."}, except: []string{"licensekit/blobstore/..."}, deep: true,

@@ -76,5 +76,8 @@ func (e *Exporter) RotateKey(ctx context.Context) (evidence.PublicKey, error) {
 		return evidence.PublicKey{}, err
 	}
 	e.key = key
+	if err := e.enterRotations(ctx); err != nil {
+		e.opts.Log.Error("record the rotation, the next start does it", "error", err)
+	}
 	return key.Public, nil
 }

@@ -33,7 +33,7 @@ func (e *Exporter) finish(p *published) error {
 		if err != nil {
 			return err
 		}
-		return e.makeReady(tx, stored, p)
+		return e.makeReady(tx, stored, p, false)
 	})
 }
 
@@ -41,7 +41,7 @@ func (e *Exporter) finish(p *published) error {
 // been published twice, which cannot be. One that failed may be in the log all
 // the same, where the disk gave out in the middle of publishing; what is in the
 // log counts.
-func (e *Exporter) makeReady(tx *bbolt.Tx, stored entry, p *published) error {
+func (e *Exporter) makeReady(tx *bbolt.Tx, stored entry, p *published, adopted bool) error {
 	if stored.Export.Status == Ready {
 		return fmt.Errorf("publish export %s: it is %s", stored.Export.ID, stored.Export.Status)
 	}
@@ -54,7 +54,8 @@ func (e *Exporter) makeReady(tx *bbolt.Tx, stored entry, p *published) error {
 	return errors.Join(
 		tx.Bucket([]byte(unfinishedBucket)).Delete([]byte(sequenceKey(stored.Sequence))),
 		tx.Bucket(e.loggedIn(m.Log.Origin)).Put([]byte(sequenceKey(m.Log.Index)), []byte(x.ID)),
-		sealed.Put(tx, exportsBucket, string(x.ID), stored))
+		sealed.Put(tx, exportsBucket, string(x.ID), stored),
+		e.recordEnd(tx, *x, adopted))
 }
 
 // reconcile enters into the database what is in the logs and not there: the
@@ -88,9 +89,7 @@ func (e *Exporter) reconcileLog(ctx context.Context, l *tilelog.Log) (adopted in
 			adopted++
 			err = e.adopt(ctx, l, leaf)
 		default:
-			err = e.db.Update(func(tx *bbolt.Tx) error {
-				return tx.Bucket(bucket).Put([]byte(sequenceKey(index)), nil)
-			})
+			err = e.adoptLeaf(ctx, l.Origin(), index, leaf)
 		}
 		if err != nil {
 			return fmt.Errorf("entry %d of log %s: %w", index, l.Origin(), err)
@@ -143,7 +142,7 @@ func (e *Exporter) adopt(ctx context.Context, l *tilelog.Log, leaf []byte) error
 		if err != nil {
 			return err
 		}
-		return e.makeReady(tx, stored, p)
+		return e.makeReady(tx, stored, p, true)
 	})
 }
 

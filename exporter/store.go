@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -96,7 +97,7 @@ func (e *Exporter) recall(r Request) (known Export, err error) {
 
 // insert stores a fresh export, unless its idempotency key came to stand for
 // another one meanwhile.
-func (e *Exporter) insert(r Request, fresh Export) (export Export, made bool, err error) {
+func (e *Exporter) insert(ctx context.Context, r Request, fresh Export) (export Export, made bool, err error) {
 	fingerprint, err := r.fingerprint()
 	if err != nil {
 		return Export{}, false, err
@@ -110,7 +111,7 @@ func (e *Exporter) insert(r Request, fresh Export) (export Export, made bool, er
 			}
 		}
 		export, made = fresh, true
-		return store(tx, r, fingerprint, &export)
+		return errors.Join(store(tx, r, fingerprint, &export), e.recordCreated(ctx, tx, export))
 	})
 	return export, made && err == nil, err
 }
@@ -190,6 +191,9 @@ func (e *Exporter) change(id ID, edit func(*entry)) error {
 		found.Export.UpdatedAt = timestamp(e.opts.Now())
 		if found.Export.Status.Final() {
 			if err := tx.Bucket([]byte(unfinishedBucket)).Delete([]byte(sequenceKey(found.Sequence))); err != nil {
+				return err
+			}
+			if err := e.recordEnd(tx, found.Export, false); err != nil {
 				return err
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"licensekit/auth"
+	"licensekit/exporter/audit"
 )
 
 // caller is who makes a request.
@@ -17,7 +18,7 @@ type caller struct {
 
 // ownerID names the owner of the data directory where an API key's id stands
 // otherwise.
-const ownerID = "owner"
+const ownerID = audit.Owner
 
 type ownerKey struct{}
 
@@ -34,17 +35,26 @@ func (s *Server) authorize(w http.ResponseWriter, r *request, scope auth.Scope) 
 		return nil
 	}
 	if r.Context().Value(ownerKey{}) != nil {
-		r.caller = caller{id: ownerID}
-		setKeyID(w, ownerID)
+		r.is(w, caller{id: ownerID}, audit.ByTheSystem)
 		return nil
 	}
 	key, err := s.tokens.Authenticate(r.Context(), bearer(r.Request), remote(r.Request))
 	if err != nil {
 		return err
 	}
-	r.caller = caller{id: key.ID, key: key}
-	setKeyID(w, key.ID)
+	r.is(w, caller{id: key.ID, key: key}, audit.ByKey)
 	return key.Require(scope)
+}
+
+// is says who calls, to the handler, the log and the audit trail.
+func (r *request) is(w http.ResponseWriter, who caller, kind audit.ActorType) {
+	r.caller = who
+	setKeyID(w, who.id)
+	by := audit.Origin{ActorType: kind, ActorID: who.id, RequestID: requestID(r.Request)}
+	if from := remote(r.Request); from.IsValid() {
+		by.IPAddress = from.Unmap().String()
+	}
+	r.Request = r.WithContext(audit.With(r.Context(), by))
 }
 
 // bearer is the token of the Authorization header (RFC 6750), "" for none.

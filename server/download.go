@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"licensekit/exporter"
+	"licensekit/exporter/audit"
 	"licensekit/exporter/render"
 )
 
@@ -34,8 +35,24 @@ func (s *Server) downloadArtifact(w http.ResponseWriter, r *request) error {
 	h.Set("ETag", strconv.Quote(export.ArtifactDigest.String()))
 	h.Set("Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(export.ArtifactDigest[:])+":")
 	h.Set("Cache-Control", "private, no-transform, max-age=31536000, immutable")
-	http.ServeContent(&ranged{ResponseWriter: w, server: s, request: r}, r.Request, "", time.UnixMilli(int64(*export.FrozenAt)), blob)
+	out := &ranged{ResponseWriter: w, server: s, request: r, sends: func(status int) {
+		s.downloads(r, audit.ExportDownloaded, export, status == http.StatusOK)
+	}}
+	http.ServeContent(out, r.Request, "", time.UnixMilli(int64(*export.FrozenAt)), blob)
 	return nil
+}
+
+// downloads enters into the audit trail that a client is about to get what is
+// frozen, or a part of it. Where that can't be recorded the client gets it all
+// the same: a full disk must not hide what is on it, and the log has the rest.
+func (s *Server) downloads(r *request, what audit.Type, x exporter.Export, whole bool) {
+	if r.Method == http.MethodHead {
+		return
+	}
+	err := s.reads.Count(r.Context(), x.Event(what, audit.Metadata{"artifact_digest": x.ArtifactDigest, "whole": whole}))
+	if err != nil {
+		s.opts.Log.Error("record a download", "request_id", requestID(r.Request), "event_type", what, "export_id", x.ID, "by", r.caller.id, "error", err)
+	}
 }
 
 func attach(w http.ResponseWriter, contentType, name string) {
@@ -49,11 +66,15 @@ type ranged struct {
 	http.ResponseWriter
 	server  *Server
 	request *request
+	sends   func(status int) // is told before a body is sent; may be nil
 	refused bool
 }
 
 // WriteHeader replaces errors.
 func (w *ranged) WriteHeader(status int) {
+	if status < 300 && w.sends != nil {
+		w.sends(status)
+	}
 	if status < 400 {
 		w.ResponseWriter.WriteHeader(status)
 		return
@@ -93,6 +114,7 @@ func (s *Server) downloadBundle(w http.ResponseWriter, r *request) error {
 	attach(w, "application/zip", bundle.FileName)
 	w.Header().Set("Content-Length", strconv.FormatInt(bundle.Size, 10))
 	w.Header().Set("Cache-Control", "private, no-transform")
+	s.downloads(r, audit.ExportBundleDownloaded, bundle.Export, true)
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return nil
@@ -124,10 +146,16 @@ func (s *Server) previewPage(w http.ResponseWriter, r *request) error {
 	if !ok || err != nil || page < 1 {
 		return &problem{status: 404, code: "NOT_FOUND", message: "there is no such page", detail: "pages are 1.png, 2.png and so on"}
 	}
-	picture, err := s.previews.draw(r.Context(), exporter.ID(r.params.ByName("id")), page)
+	id := exporter.ID(r.params.ByName("id"))
+	picture, err := s.previews.draw(r.Context(), id, page)
 	if err != nil {
 		return err
 	}
+	export, err := s.exports.Get(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	s.downloads(r, audit.ExportPageViewed, export, false)
 	w.Header().Set("Content-Type", "image/png")
 	w.Header().Set("Content-Length", strconv.Itoa(len(picture)))
 	w.Header().Set("Cache-Control", "private, max-age=31536000, immutable")

@@ -40,13 +40,9 @@ func (s *Server) ingest(w http.ResponseWriter, r *request, object string) error 
 	// net/http cancels a request whose body breaks, but what came before the
 	// break is to be stored; a client that is gone ends the body, and so this.
 	ctx := context.WithoutCancel(r.Context())
-	var result intake.Result
-	err = mode.run(ctx, s.ledger, func(sink ledger.Appender) (err error) {
-		result, err = intake.Read(ctx, body, opts, sink, nil)
-		if err == nil && mode == atomically && result.Rejected+result.Conflicts > 0 {
-			err = &problem{status: 422, code: "ATOMIC_REJECTED", message: "rows were refused, so none were stored", result: &result}
-		}
-		return err
+	i := &importing{Ledger: s.ledger, trail: s.trail, object: object, mode: mode, file: r.URL.Query().Get("file_name"), id: requestID(r.Request)}
+	result, err := i.run(ctx, func(sink ledger.Appender) (intake.Result, error) {
+		return intake.Read(ctx, body, opts, sink, nil)
 	})
 	s.accountFor(r, object, mode, result, err)
 	if err != nil {
@@ -83,17 +79,6 @@ const (
 	atomically mode = "atomic"  // all rows or none
 	rehearse   mode = "dry_run" // none
 )
-
-// run hands read the sink of the mode.
-func (m mode) run(ctx context.Context, l *ledger.Ledger, read func(ledger.Appender) error) error {
-	switch m {
-	case atomically:
-		return l.Atomic(ctx, read)
-	case rehearse:
-		return l.Rehearse(ctx, read)
-	}
-	return read(l)
-}
 
 func (s *Server) countIngested(object string, r intake.Result) {
 	for result, n := range map[string]int64{"accepted": r.Accepted, "duplicate": r.Duplicates, "conflict": r.Conflicts, "rejected": r.Rejected} {

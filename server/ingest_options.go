@@ -11,7 +11,7 @@ import (
 )
 
 // ingestParameters are the query parameters of the ingestion routes.
-var ingestParameters = []string{"map", "set", "date_format", "time_zone", "delimiter", "sheet", "dry_run", "atomic"}
+var ingestParameters = []string{"map", "set", "date_format", "time_zone", "delimiter", "sheet", "dry_run", "atomic", "file_name"}
 
 // ingestOptions reads how a body is written and how it is to be stored.
 func (s *Server) ingestOptions(r *request, object string) (opts intake.Options, m mode, err error) {
@@ -21,6 +21,9 @@ func (s *Server) ingestOptions(r *request, object string) (opts intake.Options, 
 	}
 	if m, err = modeOf(query); err != nil {
 		return opts, m, err
+	}
+	if problem := report.CheckText(query.Get("file_name"), 255); problem != "" {
+		return opts, m, invalidQuery("file_name " + problem)
 	}
 	format, err := intake.FormatOf(r.Header.Get("Content-Type"), "")
 	if err != nil {

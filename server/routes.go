@@ -48,6 +48,8 @@ func (s *Server) routes() []route {
 		{"POST", "/api/v1/api-keys", auth.Admin, s.issueKey},
 		{"DELETE", "/api/v1/api-keys/:id", auth.Admin, s.revokeKey},
 
+		{"GET", "/api/v1/events", auth.EventRead, s.listEvents},
+
 		{"GET", "/api/v1/log/checkpoint", "", s.logCheckpoint},
 		{"GET", "/api/v1/log/tile/:level/*index", "", s.logTile}, // but for entries, which take report:export
 		{"GET", "/api/v1/log/consistency", "", s.logConsistency},

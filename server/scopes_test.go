@@ -48,6 +48,7 @@ func entries(export string) map[string]entry {
 		"GET /api/v1/api-keys":                        {auth.Admin, "/api/v1/api-keys", "", 200},
 		"POST /api/v1/api-keys":                       {auth.Admin, "/api/v1/api-keys", `{"name":"n","scopes":["report:read"]}`, 201},
 		"DELETE /api/v1/api-keys/:id":                 {auth.Admin, "/api/v1/api-keys/key_gone", "", 404},
+		"GET /api/v1/events":                          {auth.EventRead, "/api/v1/events", "", 200},
 		"GET /health":                                 {"", "/health", "", 200},
 		"GET /healthz":                                {"", "/healthz", "", 200},
 		"GET /readyz":                                 {"", "/readyz", "", 200},

@@ -20,6 +20,7 @@ const shutdownGrace = 20 * time.Second
 // lets requests that are under way finish within a grace. The listeners are
 // closed when it returns, and the server answers no more.
 func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
+	defer s.recordStart(listeners)()
 	group, ctx := errgroup.WithContext(ctx)
 	defer context.AfterFunc(ctx, s.stop)()
 	for _, l := range listeners {

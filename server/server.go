@@ -31,6 +31,7 @@ import (
 
 	"licensekit/auth"
 	"licensekit/exporter"
+	"licensekit/exporter/audit"
 	"licensekit/exporter/evidence"
 	"licensekit/exporter/ledger"
 	"licensekit/exporter/render"
@@ -54,6 +55,8 @@ type Server struct {
 	dir      *exporter.Directory
 	ledger   *ledger.Ledger
 	tokens   *auth.Store
+	trail    *audit.Trail
+	reads    *audit.Tally // of downloads
 	exports  *exporter.Exporter
 	opts     Options
 	limits   limits
@@ -90,15 +93,19 @@ func (s *Server) open() (err error) {
 	if s.ledger, err = ledger.Open(s.dir.DB, ledger.Options{Now: s.opts.Now, Tmp: s.dir.Tmp()}); err != nil {
 		return err
 	}
-	if s.tokens, err = auth.Open(s.dir.DB, s.opts.Now); err != nil {
+	if s.trail, err = audit.Open(s.dir.DB, s.opts.Now); err != nil {
+		return err
+	}
+	if s.tokens, err = auth.Open(s.dir.DB, s.trail, s.opts.Now); err != nil {
 		return err
 	}
 	s.exports, err = exporter.Open(s.stopping, s.dir, s.ledger, exporter.Options{
-		Now: s.opts.Now, Log: s.opts.Log, Workers: s.opts.Workers, Version: s.opts.Version, Keys: s.opts.Keys, Anchor: s.opts.Anchor, Paper: s.opts.Paper,
+		Now: s.opts.Now, Log: s.opts.Log, Trail: s.trail, Workers: s.opts.Workers, Version: s.opts.Version, Keys: s.opts.Keys, Anchor: s.opts.Anchor, Paper: s.opts.Paper,
 	})
 	if err != nil {
 		return err
 	}
+	s.reads = audit.NewTally(s.trail, func(err error) { s.opts.Log.Error("record downloads", "error", err) })
 	s.metrics = newMetrics(s)
 	s.previews = newPreviews(s.exports)
 	s.router = s.newRouter()
@@ -111,6 +118,9 @@ func (s *Server) Close() error {
 	var errs []error
 	if s.exports != nil {
 		errs = append(errs, s.exports.Close())
+	}
+	if s.reads != nil {
+		errs = append(errs, s.reads.Close())
 	}
 	if s.tokens != nil {
 		errs = append(errs, s.tokens.Close())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"licensekit/exporter/audit"
 	"licensekit/exporter/ledger"
 )
 
@@ -66,6 +67,12 @@ func (s *Server) checkAll(w http.ResponseWriter, r *request) error {
 	result, err := s.exports.Check(r.Context())
 	if err != nil {
 		return err
+	}
+	err = s.trail.Write(r.Context(), audit.Event{Type: audit.DirectoryChecked, ResourceType: "directory", ResourceID: s.dir.Instance, Metadata: audit.Metadata{
+		"ok": result.OK, "problems": len(result.Problems), "blobs": result.Checked.Blobs, "exports": result.Checked.Exports, "log_entries": result.Checked.Entries,
+	}})
+	if err != nil { // what was found counts more
+		s.opts.Log.Error("record a check", "request_id", requestID(r.Request), "error", err)
 	}
 	return s.reply(w, r, http.StatusOK, result)
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"licensekit/exporter/report"
 )
 
@@ -16,6 +18,9 @@ type session struct {
 	hash  func(string) uint64
 	now   func() time.Time
 }
+
+// Tx implements [Transaction].
+func (s *session) Tx() *bbolt.Tx { return s.own.tx }
 
 // batch is the work on one call of Append, which decides each row as if the
 // rows had come one by one: known ids first, then links, then rows before it

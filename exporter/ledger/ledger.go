@@ -121,11 +121,21 @@ type Appender interface {
 	Put(context.Context, []report.Record) ([]Outcome, error)
 }
 
-var _, _ Appender = (*Ledger)(nil), (*session)(nil)
+// Transaction is an Appender whose work is part of one transaction, of which
+// other packages' changes may be part too.
+type Transaction interface {
+	Appender
+	Tx() *bbolt.Tx
+}
+
+var (
+	_ Appender    = (*Ledger)(nil)
+	_ Transaction = (*session)(nil)
+)
 
 // Append stores activities in one durable transaction.
 func (l *Ledger) Append(ctx context.Context, rows []report.Activity) (outcomes []Outcome, err error) {
-	err = l.Atomic(ctx, func(a Appender) error {
+	err = l.Atomic(ctx, func(a Transaction) error {
 		outcomes, err = a.Append(ctx, rows)
 		return err
 	})
@@ -134,7 +144,7 @@ func (l *Ledger) Append(ctx context.Context, rows []report.Activity) (outcomes [
 
 // Put stores records in one durable transaction.
 func (l *Ledger) Put(ctx context.Context, records []report.Record) (outcomes []Outcome, err error) {
-	err = l.Atomic(ctx, func(a Appender) error {
+	err = l.Atomic(ctx, func(a Transaction) error {
 		outcomes, err = a.Put(ctx, records)
 		return err
 	})
@@ -142,10 +152,10 @@ func (l *Ledger) Put(ctx context.Context, records []report.Record) (outcomes []O
 }
 
 // Atomic stores all that fn appends and puts, or, if fn or the commit returns
-// an error, nothing of it. The Appender sees its own work and is good until fn
+// an error, nothing of it. The Transaction sees its own work and is good until fn
 // returns. Everything is held in memory until then, as bbolt does: about twice
 // the size that it takes in the file.
-func (l *Ledger) Atomic(ctx context.Context, fn func(Appender) error) error {
+func (l *Ledger) Atomic(ctx context.Context, fn func(Transaction) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -248,7 +248,7 @@ func TestRecords(t *testing.T) {
 func TestFailedSessionLeavesNoLinksBehind(t *testing.T) {
 	l := newLedger(t)
 	refused := errors.New("refused")
-	err := l.Atomic(context.Background(), func(a Appender) error {
+	err := l.Atomic(context.Background(), func(a Transaction) error {
 		put(t, a, record(report.Licenses, "id", "L", "product_id", "P"))
 		appendRows(t, a, usage("a", "license_id", "L"))
 		return refused

@@ -252,7 +252,7 @@ func TestAtomicIsAllOrNothing(t *testing.T) {
 	w, l, m := &world{Rand: rand.New(rand.NewPCG(3, 5))}, newLedger(t), newModel()
 	for round := range 4 {
 		attempt, refused := m.clone(), fmt.Errorf("refused")
-		err := l.Atomic(context.Background(), func(a Appender) error {
+		err := l.Atomic(context.Background(), func(a Transaction) error {
 			for range 2 {
 				w.step(t, a, attempt)
 			}

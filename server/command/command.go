@@ -85,6 +85,7 @@ func (env *Env) app() *cli.App {
 			env.report(),
 			env.export(),
 			env.verify(),
+			env.events(),
 			env.key(),
 			env.log(),
 			env.check(),

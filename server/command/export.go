@@ -156,7 +156,7 @@ func (env *Env) exportList() *cli.Command {
 }
 
 func (env *Env) listExports(c *cli.Context, api *client.Client) error {
-	query := url.Values{"limit": {"200"}}
+	query := url.Values{}
 	for flag, parameter := range map[string]string{"kind": "report_kind", "format": "format", "status": "status"} {
 		if text := c.String(flag); text != "" {
 			query.Set(parameter, text)
@@ -166,26 +166,9 @@ func (env *Env) listExports(c *cli.Context, api *client.Client) error {
 	if c.Bool("json") {
 		t = nil
 	}
-	for left := c.Int("limit"); ; {
-		var page []exporter.Export
-		at, err := api.Call(c.Context, http.MethodGet, exportsPath, query, nil, &page)
-		if err != nil {
-			return err
-		}
-		if limit := c.Int("limit"); limit > 0 {
-			page = page[:min(left, len(page))]
-			left -= len(page)
-		}
-		if err := env.listPage(t, page); err != nil {
-			return err
-		}
-		if at.NextCursor == nil || c.Int("limit") > 0 && left == 0 {
-			break
-		}
-		query.Set("cursor", strconv.FormatInt(*at.NextCursor, 10))
-	}
-	if t == nil {
-		return nil
+	err := walkList(c, api, exportsPath, query, func(page []exporter.Export) error { return env.listPage(t, page) })
+	if err != nil || t == nil {
+		return err
 	}
 	return t.print()
 }

@@ -148,7 +148,7 @@ func (env *Env) importFile(c *cli.Context, api *client.Client, f input) (intake.
 	}
 	progress := env.progress(filepath.Base(f.name), f.size)
 	resp, err := api.Do(c.Context, client.Request{
-		Method: http.MethodPost, Path: path, Query: importQuery(c),
+		Method: http.MethodPost, Path: path, Query: importQuery(c, f.name),
 		Header: http.Header{"Content-Type": {contentType}},
 		Body:   interruptible(c.Context, io.TeeReader(f, progress)),
 	})
@@ -179,8 +179,12 @@ func interruptible(ctx context.Context, source io.Reader) io.ReadCloser {
 	return r
 }
 
-func importQuery(c *cli.Context) url.Values {
+func importQuery(c *cli.Context, file string) url.Values {
 	query := url.Values{"map": c.StringSlice("map"), "set": c.StringSlice("set")}
+	// A name that is no text of the contract is left out: it is only for the audit trail.
+	if name := filepath.Base(file); report.CheckText(name, 255) == "" {
+		query.Set("file_name", name)
+	}
 	for flag, parameter := range map[string]string{"date-format": "date_format", "time-zone": "time_zone", "delimiter": "delimiter", "sheet": "sheet"} {
 		if text := c.String(flag); text != "" {
 			query.Set(parameter, text)

@@ -22,6 +22,7 @@ type batch struct {
 	rejected   int64
 	errors     []placedError // of the first MaxErrors rejected rows
 	elements   bool          // rows are elements of a JSON array
+	part       Part
 	textBytes  int
 	bytes      int64 // of the source, read so far
 }
@@ -36,7 +37,7 @@ func (b *batch) rows() int64 { return int64(len(b.places)) + b.rejected }
 
 func (b *batch) reset() {
 	b.activities, b.records, b.places, b.errors = b.activities[:0], b.records[:0], b.places[:0], b.errors[:0]
-	b.rejected, b.textBytes = 0, 0
+	b.rejected, b.textBytes, b.part = 0, 0, Middle
 }
 
 // next makes room for an activity, which still says what an earlier one said.

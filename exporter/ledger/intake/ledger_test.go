@@ -85,7 +85,7 @@ func TestAtomic(t *testing.T) {
 	some := errors.New("some rows are wrong")
 	text := rows(100) + "bad,b,never,1\n"
 	o := Options{Object: Activities, Format: CSV, Limits: Limits{BatchRows: 30}}
-	err := l.Atomic(t.Context(), func(a ledger.Appender) error {
+	err := l.Atomic(t.Context(), func(a ledger.Transaction) error {
 		result, err := Read(t.Context(), strings.NewReader(text), o, a, nil)
 		checkCounts(t, result, 100, 0, 0, 1)
 		return errors.Join(err, some)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -21,6 +22,8 @@ import (
 // in before a file turned out to be broken stays in. Errors: *[FileError] for
 // the options and the file; the sink's and the context's, wrapped. A Read of
 // src that blocks is waited for.
+//
+// A sink that is a [Keeper] also keeps the account of the file.
 //
 // The sink must give an outcome per row, and must not keep the slice that it
 // is given; the strings in it never change.
@@ -41,9 +44,14 @@ func Read(ctx context.Context, src io.Reader, options Options, sink ledger.Appen
 		return a.run(full, spare)
 	})
 	in := &source{ctx: ctx, src: src}
+	_, keeps := sink.(Keeper)
 	w := &writer{draft: newDraft(p), ctx: ctx, source: in, limits: p.options.Limits, full: full, spare: spare, current: &batch{}}
 	readErr := read(in, w)
-	if w.current.rows() > 0 {
+	if w.current.rows() > 0 || keeps && readErr == nil {
+		w.current.part = Last
+		if readErr != nil {
+			w.current.part = Broken
+		}
 		if err := w.flush(); readErr == nil {
 			readErr = err
 		}
@@ -53,6 +61,26 @@ func Read(ctx context.Context, src io.Reader, options Options, sink ledger.Appen
 		return result, err
 	}
 	return result, readErr
+}
+
+// Part is where in a file a batch stands.
+type Part uint8
+
+// The parts of a file.
+const (
+	Middle Part = iota // more comes
+	Last               // the file ends with it
+	Broken             // the file is broken behind it
+)
+
+// Keeper is a sink that keeps the account of a file along with its rows. It is
+// given one batch after the other, the last of a whole file even if that has no
+// rows, and
+// calls store with an Appender of its choice; it may call it again where what
+// was stored did not last. store gives the account of the file up to there.
+type Keeper interface {
+	ledger.Appender
+	Keep(ctx context.Context, part Part, store func(ledger.Appender) (Result, error)) error
 }
 
 // readers has an entry per format. A reader gives errors of the file and of
@@ -89,24 +117,43 @@ func (a *appender) run(full <-chan *batch, spare chan<- *batch) error {
 	return nil
 }
 
-func (a *appender) append(b *batch) error {
-	outcomes, err := a.outcomes(b)
-	switch {
-	case err != nil:
-		return fmt.Errorf("append rows of lines %d to %d: %w", b.places[0].line, b.places[len(b.places)-1].line, err)
-	case len(outcomes) != len(b.places):
-		return fmt.Errorf("append %d rows: the ledger answered for %d", len(b.places), len(outcomes))
+func (a *appender) append(b *batch) (err error) {
+	var after Result
+	if keeper, ok := a.sink.(Keeper); ok {
+		err = keeper.Keep(a.ctx, b.part, func(sink ledger.Appender) (Result, error) {
+			after, err = a.store(b, sink)
+			return after, err
+		})
+	} else {
+		after, err = a.store(b, a.sink)
 	}
-	a.result.add(b, outcomes)
-	return nil
+	if err == nil {
+		*a.result = after
+	}
+	return err
 }
 
-func (a *appender) outcomes(b *batch) ([]ledger.Outcome, error) {
+// store appends a batch and gives the account of the file with it.
+func (a *appender) store(b *batch, sink ledger.Appender) (Result, error) {
+	outcomes, err := a.outcomes(b, sink)
+	switch {
+	case err != nil:
+		return Result{}, fmt.Errorf("append rows of lines %d to %d: %w", b.places[0].line, b.places[len(b.places)-1].line, err)
+	case len(outcomes) != len(b.places):
+		return Result{}, fmt.Errorf("append %d rows: the ledger answered for %d", len(b.places), len(outcomes))
+	}
+	after := *a.result
+	after.Errors = slices.Clip(after.Errors) // the batch may come again
+	after.add(b, outcomes)
+	return after, nil
+}
+
+func (a *appender) outcomes(b *batch, sink ledger.Appender) ([]ledger.Outcome, error) {
 	switch {
 	case len(b.activities) > 0:
-		return a.sink.Append(a.ctx, b.activities)
+		return sink.Append(a.ctx, b.activities)
 	case len(b.records) > 0:
-		return a.sink.Put(a.ctx, b.records)
+		return sink.Put(a.ctx, b.records)
 	}
 	return nil, nil
 }

@@ -1,0 +1,157 @@
+package audit
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"licensekit/exporter/sealed"
+)
+
+const (
+	eventsBucket = "audit"
+	heldBucket   = "audit.held"
+)
+
+// database is where the trail is kept.
+type database interface {
+	View(func(*bbolt.Tx) error) error
+	Update(func(*bbolt.Tx) error) error
+}
+
+// Trail is the trail of one data directory. Its methods may be called at the
+// same time.
+type Trail struct {
+	db  database // belongs to whoever opened it
+	now func() time.Time
+
+	mu   sync.Mutex
+	more chan struct{} // closed once there are more events, and replaced; guarded by mu
+}
+
+// Open makes the trail's buckets in an open database if they are missing, and
+// records what was held when the last process ended as interrupted.
+func Open(db database, now func() time.Time) (*Trail, error) {
+	t := &Trail{db: db, now: now, more: make(chan struct{})}
+	err := db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range []string{eventsBucket, heldBucket} {
+			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+				return err
+			}
+		}
+		return t.recordHeld(tx)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the audit trail: %w", err)
+	}
+	return t, nil
+}
+
+func (t *Trail) recordHeld(tx *bbolt.Tx) error {
+	var names []string
+	err := tx.Bucket([]byte(heldBucket)).ForEach(func(name, _ []byte) error {
+		names = append(names, string(name))
+		return nil
+	})
+	for _, name := range names {
+		held, heldErr := sealed.Get[Event](tx, heldBucket, name)
+		if heldErr == nil {
+			heldErr = t.append(tx, held.interrupted())
+		}
+		err = errors.Join(err, heldErr, release(tx, name))
+	}
+	return err
+}
+
+// Record appends an event as part of a transaction.
+func (t *Trail) Record(ctx context.Context, tx *bbolt.Tx, e Event) error {
+	return t.append(tx, by(ctx, e))
+}
+
+// Write appends an event in a transaction of its own.
+func (t *Trail) Write(ctx context.Context, e Event) error {
+	return t.db.Update(func(tx *bbolt.Tx) error { return t.Record(ctx, tx, e) })
+}
+
+// Hold keeps an event whose end is still to come, as part of a transaction.
+// Under the same name it takes the place of the one before.
+func (t *Trail) Hold(ctx context.Context, tx *bbolt.Tx, name string, e Event) error {
+	return sealed.Put(tx, heldBucket, name, by(ctx, e))
+}
+
+// Settle appends the event in place of the one that is held under the name, if
+// there is one.
+func (t *Trail) Settle(ctx context.Context, tx *bbolt.Tx, name string, e Event) error {
+	return errors.Join(release(tx, name), t.Record(ctx, tx, e))
+}
+
+// SettleAlone settles in a transaction of its own.
+func (t *Trail) SettleAlone(ctx context.Context, name string, e Event) error {
+	return t.db.Update(func(tx *bbolt.Tx) error { return t.Settle(ctx, tx, name, e) })
+}
+
+func release(tx *bbolt.Tx, name string) error {
+	return tx.Bucket([]byte(heldBucket)).Delete([]byte(name))
+}
+
+// by fills in the origin of an event that has none of its own.
+func by(ctx context.Context, e Event) Event {
+	if e.Origin == (Origin{}) {
+		e.Origin = OriginOf(ctx)
+	}
+	return e
+}
+
+func (t *Trail) append(tx *bbolt.Tx, e Event) error {
+	sequence, err := tx.Bucket([]byte(eventsBucket)).NextSequence()
+	if err != nil {
+		return fmt.Errorf("record %s: %w", e.Type, err)
+	}
+	e.Sequence, e.CreatedAt = int64(sequence), t.now().UTC().Truncate(time.Millisecond)
+	if e.Metadata == nil {
+		e.Metadata = Metadata{}
+	}
+	tx.OnCommit(t.wake)
+	return sealed.Put(tx, eventsBucket, key(e.Sequence), e)
+}
+
+func (t *Trail) wake() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	close(t.more)
+	t.more = make(chan struct{})
+}
+
+// More gives a channel that is closed once there are more events than there
+// were before the call. Who follows the trail asks for it, reads [Trail.After]
+// to the end, and waits for it.
+func (t *Trail) More() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.more
+}
+
+func key(sequence int64) string {
+	return string(binary.BigEndian.AppendUint64(nil, uint64(sequence)))
+}
+
+// open reads a stored event, whose value must match its checksum and its place.
+func open(place, value []byte) (e Event, err error) {
+	text, err := sealed.Open(value)
+	if err == nil {
+		err = json.Unmarshal(text, &e)
+	}
+	if err == nil && key(e.Sequence) != string(place) {
+		err = fmt.Errorf("%w: it is event %d", sealed.ErrDamaged, e.Sequence)
+	}
+	if err != nil {
+		return e, fmt.Errorf("read event %x of the audit trail: %w", place, err)
+	}
+	return e, nil
+}
