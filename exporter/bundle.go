@@ -57,7 +57,7 @@ func (e *Exporter) bundle(ctx context.Context, export Export, blob *blobstore.Bl
 	if err != nil {
 		return nil, err
 	}
-	proof, err := e.prove(envelope, stored.LogSize)
+	proof, err := e.prove(envelope, []byte(stored.Checkpoint))
 	if err != nil {
 		return nil, err
 	}

@@ -43,7 +43,6 @@ import (
 	"licensekit/blobstore"
 	"licensekit/exporter/audit"
 	"licensekit/exporter/evidence"
-	"licensekit/exporter/evidence/tilelog"
 	"licensekit/exporter/ledger"
 	"licensekit/exporter/render"
 	"licensekit/exporter/report"
@@ -84,9 +83,9 @@ type Exporter struct {
 	commits  *committer
 	blobs    *blobstore.Store
 	ledger   *ledger.Ledger
-	log      *tilelog.Log   // the one that grows, the last of logs
-	logs     []*tilelog.Log // all of them, oldest first
-	keys     string         // the directory of the signing keys
+	log      *Log   // the one that grows, the last of logs
+	logs     []*Log // all of them, oldest first
+	keys     string // the directory of the signing keys
 	instance string
 	tmp      string // for what is unfinished
 	opts     Options

@@ -288,7 +288,7 @@ func (e *Exporter) publish(ctx context.Context, export Export, f *frozen) error 
 		return err
 	}
 	return e.finish(&published{
-		manifest: manifest, envelope: ref, logSize: logged.Size, dataCRC: f.data.crc, artifactCRC: f.artifact.crc,
+		manifest: manifest, envelope: ref, checkpoint: logged.Signed, dataCRC: f.data.crc, artifactCRC: f.artifact.crc,
 	})
 }
 

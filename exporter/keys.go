@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"licensekit/exporter/evidence"
-	"licensekit/exporter/evidence/tilelog"
 )
 
 // openLog loads the keys, making them where there are none, opens the logs, and
@@ -20,12 +19,9 @@ func (e *Exporter) openLog(ctx context.Context, data string) error {
 	if err := e.openLogs(data, logKey); err != nil {
 		return err
 	}
-	e.key, err = evidence.FinishRotation(ctx, e.keys, e.log, e.instance, e.opts.Now())
+	e.key, err = evidence.FinishRotation(ctx, e.keys, e.log.Log, e.instance, e.opts.Now())
 	return err
 }
-
-// Log is the log of exports that grows, for those who read it.
-func (e *Exporter) Log() *tilelog.Log { return e.log }
 
 // Key is the public half of the key that signs exports now.
 func (e *Exporter) Key() evidence.PublicKey {
@@ -35,35 +31,25 @@ func (e *Exporter) Key() evidence.PublicKey {
 }
 
 // PublicKeys are the keys that signatures are checked with: the active ones of
-// exports and of the log, then the retired ones. The key of the log is there
-// again for every log that was closed, under that log's name.
+// exports and of the log, then the retired ones. Of every log that was closed
+// there is the key under that log's name, also where it is still in use.
 func (e *Exporter) PublicKeys() ([]evidence.PublicKeyRecord, error) {
-	logKey, err := evidence.Load(e.keys, evidence.ForLog)
-	if err != nil {
-		return nil, err
-	}
 	retired, err := evidence.RetiredKeys(e.keys)
 	if err != nil {
 		return nil, err
 	}
-	var named evidence.PublicKeyRecord
-	for _, l := range e.logs {
-		key, err := evidence.NewLogKey(l.Origin(), logKey.Public)
-		if err != nil {
-			return nil, err
-		}
-		if l == e.log {
-			named = key.Record(evidence.Active, logKey.CreatedAt)
-		} else {
-			retired = append(retired, key.Record(evidence.Retired, logKey.CreatedAt))
-		}
-	}
 	e.keyMu.RLock()
 	defer e.keyMu.RUnlock()
-	return append([]evidence.PublicKeyRecord{
-		e.key.Public.Record(evidence.Active, e.key.CreatedAt),
-		named,
-	}, retired...), nil
+	keys := []evidence.PublicKeyRecord{e.key.Public.Record(evidence.Active, e.key.CreatedAt), e.log.Key}
+	for _, key := range retired {
+		if key.Purpose == evidence.ForExport {
+			keys = append(keys, key)
+		}
+	}
+	for _, l := range e.logs[:len(e.logs)-1] {
+		keys = append(keys, l.Key)
+	}
+	return keys, nil
 }
 
 // RotateKey replaces the key that signs exports. The log says so, signed by
@@ -71,7 +57,7 @@ func (e *Exporter) PublicKeys() ([]evidence.PublicKeyRecord, error) {
 func (e *Exporter) RotateKey(ctx context.Context) (evidence.PublicKey, error) {
 	e.keyMu.Lock()
 	defer e.keyMu.Unlock()
-	key, err := evidence.Rotate(ctx, e.keys, e.log, e.instance, e.opts.Now())
+	key, err := evidence.Rotate(ctx, e.keys, e.log.Log, e.instance, e.opts.Now())
 	if err != nil {
 		return evidence.PublicKey{}, err
 	}

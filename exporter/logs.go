@@ -19,6 +19,16 @@ import (
 // nextLogDir is there only while the new log takes its place.
 const nextLogDir = "log.next"
 
+// Log is one of the logs of a data directory.
+type Log struct {
+	*tilelog.Log
+	Number int                      // from 1, the oldest
+	Key    evidence.PublicKeyRecord // under the log's name; retired if the log is closed
+}
+
+// Closed tells whether the log grows no more.
+func (l *Log) Closed() bool { return l.Key.Status == evidence.Retired }
+
 // The errors of a log that does not fit its anchor.
 var (
 	ErrRolledBack = tilelog.ErrRolledBack
@@ -78,13 +88,13 @@ func (e *Exporter) openLogs(data string, key *evidence.SigningKey) error {
 		return err
 	}
 	for n := range closed {
-		dir := closedLogDir(data, n+1)
-		origin, err := originIn(dir, e.instance)
+		l, key, err := evidence.OpenClosedLog(closedLogDir(data, n+1), e.keys)
 		if err != nil {
 			return err
 		}
-		if err := e.addLog(evidence.OpenLog(dir, key, origin)); err != nil {
-			return err
+		e.addLog(l, key)
+		if !isOurs(l.Origin(), e.instance) {
+			return fmt.Errorf("open log %s: it is log %s, which is not of instance %s", closedLogDir(data, n+1), l.Origin(), e.instance)
 		}
 	}
 	return e.openGrowing(data, key, closed)
@@ -99,15 +109,27 @@ func (e *Exporter) openGrowing(data string, key *evidence.SigningKey, closed int
 	if err != nil {
 		return err
 	}
+	named, err := evidence.NewLogKey(origin, key.Public)
+	if err != nil {
+		return err
+	}
+	l, err := e.openAnchored(data, key, origin)
+	if err != nil {
+		return err
+	}
+	e.log = e.addLog(l, named.Record(evidence.Active, key.CreatedAt))
+	return nil
+}
+
+func (e *Exporter) openAnchored(data string, key *evidence.SigningKey, origin string) (*tilelog.Log, error) {
+	dir := filepath.Join(data, logDir)
 	if e.opts.Anchor == "" {
-		err = e.addLog(evidence.OpenLog(dir, key, origin))
-	} else if err = outside(data, e.opts.Anchor); err == nil {
-		err = e.addLog(evidence.OpenAnchoredLog(dir, key, origin, e.opts.Anchor))
+		return evidence.OpenLog(dir, key, origin)
 	}
-	if err == nil {
-		e.log = e.logs[closed]
+	if err := outside(data, e.opts.Anchor); err != nil {
+		return nil, err
 	}
-	return err
+	return evidence.OpenAnchoredLog(dir, key, origin, e.opts.Anchor)
 }
 
 // outside refuses an anchor that would be restored along with the directory.
@@ -132,11 +154,10 @@ func outside(data, anchor string) error {
 	return nil
 }
 
-func (e *Exporter) addLog(l *tilelog.Log, err error) error {
-	if err == nil {
-		e.logs = append(e.logs, l)
-	}
-	return err
+func (e *Exporter) addLog(l *tilelog.Log, key evidence.PublicKeyRecord) *Log {
+	added := &Log{Log: l, Number: len(e.logs) + 1, Key: key}
+	e.logs = append(e.logs, added)
+	return added
 }
 
 func (e *Exporter) closeLogs() error {
@@ -147,27 +168,20 @@ func (e *Exporter) closeLogs() error {
 	return errors.Join(errs...)
 }
 
+// Log is the log of exports that grows, for those who read it.
+func (e *Exporter) Log() *Log { return e.log }
+
+// Logs are all logs, oldest first; the last one grows.
+func (e *Exporter) Logs() []*Log { return e.logs }
+
 // logOf finds the log of a name.
-func (e *Exporter) logOf(origin string) (*tilelog.Log, error) {
+func (e *Exporter) logOf(origin string) (*Log, error) {
 	for _, l := range e.logs {
 		if l.Origin() == origin {
 			return l, nil
 		}
 	}
 	return nil, fmt.Errorf("log %s: %w", origin, fs.ErrNotExist)
-}
-
-// prove proves that an export is where its manifest says, in the tree of a size.
-func (e *Exporter) prove(envelope *evidence.Envelope, size int64) (*tilelog.Proof, error) {
-	m, err := envelope.Parse()
-	if err != nil {
-		return nil, err
-	}
-	l, err := e.logOf(m.Log.Origin)
-	if err != nil {
-		return nil, err
-	}
-	return l.Prove(m.Log.Index, size)
 }
 
 // checkLogs walks the leaves, whose hashes each log compares with its tree.

@@ -13,7 +13,6 @@ import (
 
 	"licensekit/blobstore"
 	"licensekit/exporter/evidence"
-	"licensekit/exporter/evidence/tilelog"
 	"licensekit/exporter/report"
 	"licensekit/exporter/sealed"
 )
@@ -22,7 +21,7 @@ import (
 type published struct {
 	manifest             evidence.Manifest
 	envelope             report.Digest
-	logSize              int64 // of the checkpoint that its bundles show
+	checkpoint           []byte // signed; its bundles lead to it
 	dataCRC, artifactCRC uint32
 }
 
@@ -46,7 +45,7 @@ func (e *Exporter) makeReady(tx *bbolt.Tx, stored entry, p *published, adopted b
 		return fmt.Errorf("publish export %s: it is %s", stored.Export.ID, stored.Export.Status)
 	}
 	m, x := &p.manifest, &stored.Export
-	stored.Manifest, stored.LogSize, stored.DataCRC, stored.ArtifactCRC = &p.envelope, p.logSize, p.dataCRC, p.artifactCRC
+	stored.Manifest, stored.Checkpoint, stored.DataCRC, stored.ArtifactCRC = &p.envelope, string(p.checkpoint), p.dataCRC, p.artifactCRC
 	x.Status, x.Error, x.KeyID, x.UpdatedAt = Ready, nil, m.KeyID, timestamp(e.opts.Now())
 	x.Digest, x.ArtifactDigest = &m.Data.Digest, &m.Artifact.Digest
 	x.AsOf, x.FrozenAt, x.RowCount, x.SizeBytes = &m.AsOf, &m.FrozenAt, &m.RowCount, &m.Artifact.Size
@@ -72,7 +71,7 @@ func (e *Exporter) reconcile(ctx context.Context) (adopted int, err error) {
 	return adopted, nil
 }
 
-func (e *Exporter) reconcileLog(ctx context.Context, l *tilelog.Log) (adopted int, err error) {
+func (e *Exporter) reconcileLog(ctx context.Context, l *Log) (adopted int, err error) {
 	bucket := e.loggedIn(l.Origin())
 	from, err := e.firstGap(bucket)
 	if err != nil || from >= l.Size() {
@@ -122,12 +121,12 @@ func (e *Exporter) isKnown(bucket []byte, index int64) (known bool, err error) {
 
 // adopt enters a logged export whose database entry is unfinished or missing.
 // Who created a missing one, and when, is not in the log.
-func (e *Exporter) adopt(ctx context.Context, l *tilelog.Log, leaf []byte) error {
+func (e *Exporter) adopt(ctx context.Context, l *Log, leaf []byte) error {
 	m, err := evidence.ParseManifest(leaf)
 	if err != nil {
 		return err
 	}
-	p := &published{manifest: *m, logSize: l.Size()}
+	p := &published{manifest: *m, checkpoint: l.Head().Signed}
 	if p.envelope, err = e.findEnvelope(ctx, m, leaf); err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func restartLog(ctx context.Context, d *Directory, opts Options) (*Restarted, er
 	if err != nil {
 		return nil, err
 	}
-	kept, last, err := closing(d, logKey, opts.Anchor)
+	kept, last, err := closing(d, keys, logKey, opts.Anchor)
 	if err != nil {
 		return nil, err
 	}
@@ -85,12 +85,12 @@ func restartLog(ctx context.Context, d *Directory, opts Options) (*Restarted, er
 // closing gives the newest checkpoint of the log that is to be closed, which
 // must be whole, and the newest that was signed. They differ where an anchor
 // shows what the log does not continue.
-func closing(d *Directory, logKey *evidence.SigningKey, anchor string) (kept, last tilelog.Head, err error) {
+func closing(d *Directory, keys string, logKey *evidence.SigningKey, anchor string) (kept, last tilelog.Head, err error) {
 	origin, err := originIn(d.Log(), d.Instance)
 	if err != nil {
 		return kept, last, err
 	}
-	l, err := evidence.OpenLog(d.Log(), logKey, origin)
+	l, _, err := evidence.OpenClosedLog(d.Log(), keys)
 	if err != nil {
 		return kept, last, err
 	}

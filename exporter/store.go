@@ -38,7 +38,7 @@ type entry struct {
 	Manifest    *report.Digest `json:",omitempty"` // names the signed envelope's blob, once the export is ready
 	DataCRC     uint32         `json:",omitempty"` // CRC-32 (IEEE) of the canonical form, for bundles
 	ArtifactCRC uint32         `json:",omitempty"`
-	LogSize     int64          `json:",omitempty"` // of the log's checkpoint in bundles, so that they never change
+	Checkpoint  string         `json:",omitempty"` // the log's, signed, to which bundles lead, so that they never change
 }
 
 // idempotency remembers what a key was used for.

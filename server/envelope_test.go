@@ -48,7 +48,7 @@ func TestOtherMethods(t *testing.T) {
 	s := newSite(t)
 	allowed := map[string][]string{}
 	for _, route := range s.routes() {
-		path := strings.NewReplacer(":id", "x", ":object", "products", ":level", "0", "*index", "000", ":index", "0", ":page", "1.png").Replace(route.path)
+		path := strings.NewReplacer(":id", "x", ":log", "1", ":object", "products", ":level", "0", "*index", "000", ":index", "0", ":page", "1.png").Replace(route.path)
 		allowed[path] = append(allowed[path], route.method)
 		if route.method == "GET" {
 			allowed[path] = append(allowed[path], "HEAD")

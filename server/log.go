@@ -1,17 +1,66 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"time"
 
 	"licensekit/auth"
+	"licensekit/exporter"
+	"licensekit/exporter/evidence/tilelog"
 )
+
+// logInfo is one of the logs, as the list shows it.
+type logInfo struct {
+	Number      int    `json:"number"`
+	Origin      string `json:"origin"`
+	Status      string `json:"status"` // "active" or "closed"
+	Size        int64  `json:"size"`
+	Root        string `json:"root"` // base64, as checkpoints have it
+	VerifierKey string `json:"verifier_key"`
+	URL         string `json:"url"` // a path of the API, the prefix of a C2SP tlog-tiles log
+}
+
+// listLogs answers with all logs, oldest first; the last one grows.
+func (s *Server) listLogs(w http.ResponseWriter, r *request) error {
+	list := []logInfo{}
+	for _, l := range s.exports.Logs() {
+		head, status := l.Head(), "active"
+		if l.Closed() {
+			status = "closed"
+		}
+		list = append(list, logInfo{
+			Number: l.Number, Origin: l.Origin(), Status: status, Size: head.Size, Root: head.Root.String(),
+			VerifierKey: l.Key.VerifierKey, URL: "/api/v1/logs/" + strconv.Itoa(l.Number),
+		})
+	}
+	return s.reply(w, r, http.StatusOK, list)
+}
+
+// logNamed is the log that a request is about: the one of the number in its
+// path, or else the one that grows.
+func (s *Server) logNamed(r *request) (*exporter.Log, error) {
+	number := r.params.ByName("log")
+	if number == "" {
+		return s.exports.Log(), nil
+	}
+	logs := s.exports.Logs()
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 1 || n > len(logs) || strconv.Itoa(n) != number {
+		return nil, &problem{status: 404, code: "NOT_FOUND", message: "there is no such log", detail: fmt.Sprintf("logs are numbered from 1 to %d", len(logs))}
+	}
+	return logs[n-1], nil
+}
 
 // logCheckpoint sends the newest checkpoint, a C2SP signed note.
 func (s *Server) logCheckpoint(w http.ResponseWriter, r *request) error {
-	return sendText(w, s.exports.Log().Head().Signed)
+	l, err := s.logNamed(r)
+	if err != nil {
+		return err
+	}
+	return sendText(w, l.Head().Signed)
 }
 
 // sendText sends what other tools than ours read.
@@ -32,7 +81,11 @@ func (s *Server) logTile(w http.ResponseWriter, r *request) error {
 		}
 		shared = "private"
 	}
-	file, err := s.exports.Log().File("tile/" + level + r.params.ByName("index"))
+	l, err := s.logNamed(r)
+	if err != nil {
+		return err
+	}
+	file, err := l.File("tile/" + level + r.params.ByName("index"))
 	if err != nil {
 		return err
 	}
@@ -53,7 +106,11 @@ func (s *Server) logConsistency(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	to := s.exports.Log().Size()
+	l, err := s.logNamed(r)
+	if err != nil {
+		return err
+	}
+	to := l.Size()
 	if text := q.Get("to"); text != "" {
 		if to, err = logSize("to", text, to); err != nil {
 			return err
@@ -63,7 +120,14 @@ func (s *Server) logConsistency(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	proof, err := s.exports.Log().Consistency(from, to)
+	at, err := s.exports.HeadAt(l, to)
+	if errors.Is(err, tilelog.ErrClosed) {
+		return invalidQuery(fmt.Sprintf("to %d: the log is closed and its key signs no more; a proof leads to its last size, %d, or to one that a bundle shows", to, l.Size()))
+	}
+	if err != nil {
+		return err
+	}
+	proof, err := l.Consistency(from, at)
 	if err != nil {
 		return err
 	}
@@ -72,12 +136,16 @@ func (s *Server) logConsistency(w http.ResponseWriter, r *request) error {
 
 // logProof sends the proof that an entry is in the log, a C2SP tlog-proof.
 func (s *Server) logProof(w http.ResponseWriter, r *request) error {
-	size := s.exports.Log().Size()
-	index, err := strconv.ParseInt(r.params.ByName("index"), 10, 64)
-	if err != nil || index < 0 || index >= size {
-		return &problem{status: 404, code: "NOT_FOUND", message: "there is no such entry", detail: fmt.Sprintf("the log has %d entries, from 0", size)}
+	l, err := s.logNamed(r)
+	if err != nil {
+		return err
 	}
-	proof, err := s.exports.Log().Prove(index, size)
+	head := l.Head()
+	index, err := strconv.ParseInt(r.params.ByName("index"), 10, 64)
+	if err != nil || index < 0 || index >= head.Size {
+		return &problem{status: 404, code: "NOT_FOUND", message: "there is no such entry", detail: fmt.Sprintf("the log has %d entries, from 0", head.Size)}
+	}
+	proof, err := l.Prove(index, head)
 	if err != nil {
 		return err
 	}

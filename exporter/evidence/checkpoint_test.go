@@ -27,16 +27,12 @@ func sevenExports(t testing.TB, key *SigningKey) *history {
 
 func (h *history) checkpoint(t testing.TB, size int64) []byte {
 	t.Helper()
-	proof, err := h.log.Prove(0, size)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return proof.Signed
+	return headAt(t, h.log, size).Signed
 }
 
 func (h *history) consistency(t testing.TB, old, size int64) []byte {
 	t.Helper()
-	proof, err := h.log.Consistency(old, size)
+	proof, err := h.log.Consistency(old, headAt(t, h.log, size))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +93,7 @@ func emptyCheckpoint(t testing.TB) []byte {
 // resigned is a good proof of consistency from 2 to 4 with another signature.
 func resigned(t testing.TB, h *history, key *SigningKey) []byte {
 	t.Helper()
-	proof, err := h.log.Consistency(2, 4)
+	proof, err := h.log.Consistency(2, headAt(t, h.log, 4))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,11 +30,20 @@ func logged(t testing.TB, l *tilelog.Log, key *SigningKey, id string) *frozen {
 
 func proofAt(t testing.TB, l *tilelog.Log, index, size int64) []byte {
 	t.Helper()
-	proof, err := l.Prove(index, size)
+	proof, err := l.Prove(index, headAt(t, l, size))
 	if err != nil {
 		t.Fatalf("prove: got %v, want a proof", err)
 	}
 	return proof.Marshal()
+}
+
+func headAt(t testing.TB, l *tilelog.Log, size int64) tilelog.Head {
+	t.Helper()
+	head, err := l.HeadAt(size)
+	if err != nil {
+		t.Fatalf("checkpoint %d: got %v, want it", size, err)
+	}
+	return head
 }
 
 func openTestLog(t testing.TB) *tilelog.Log {

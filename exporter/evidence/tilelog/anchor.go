@@ -112,7 +112,7 @@ func (l *Log) meetAnchor() error {
 	case len(a.held) == 0:
 		return a.Hold(head)
 	}
-	known, err := VerifyCheckpoint(a.held, l.key)
+	known, err := VerifyCheckpoint(a.held, l.verifier)
 	if err != nil {
 		return fmt.Errorf("anchor %s: %w", a.Path(), err)
 	}

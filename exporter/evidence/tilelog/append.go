@@ -12,7 +12,7 @@ const maxBatch = width
 // Entry is where a leaf was put.
 type Entry struct {
 	Index int64
-	Size  int64 // of the tree whose checkpoint was the first to cover it
+	Head  // the checkpoint that was the first to cover it
 }
 
 // pending is a leaf that waits for its turn.
@@ -79,6 +79,10 @@ func (l *Log) writeBatch(batch []*pending) {
 		err = nil
 		return
 	}
+	if l.key == nil {
+		err = fmt.Errorf("append to log %s: %w", l.Origin(), ErrClosed)
+		return
+	}
 	if err = l.broken; err == nil {
 		err = l.write(leaves)
 	}
@@ -87,7 +91,7 @@ func (l *Log) writeBatch(batch []*pending) {
 		return
 	}
 	for _, p := range batch {
-		p.entry.Size = before + int64(len(leaves))
+		p.entry.Head = l.Head()
 	}
 }
 

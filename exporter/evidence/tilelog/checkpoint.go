@@ -54,6 +54,13 @@ func ParseCheckpoint(signed []byte) (Checkpoint, error) {
 	return c, nil
 }
 
+// ParseHead reads a signed checkpoint as [ParseCheckpoint] does, and keeps its
+// signed form beside it.
+func ParseHead(signed []byte) (Head, error) {
+	c, err := ParseCheckpoint(signed)
+	return Head{c, signed}, err
+}
+
 // VerifyCheckpoint reads a checkpoint that the key must have signed; the key's
 // name must be the checkpoint's origin. Errors: [ErrNotSigned].
 func VerifyCheckpoint(signed []byte, key note.Verifier) (Checkpoint, error) {

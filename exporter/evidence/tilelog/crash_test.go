@@ -125,7 +125,7 @@ func TestCrashAtTheBeginning(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &Log{disk: disk{root: root}, key: ourKey(t), turn: make(chan struct{}, 1)}
+	l := &Log{disk: disk{root: root}, verifier: ourKey(t), key: ourKey(t), turn: make(chan struct{}, 1)}
 	looked := 0
 	watch(t, l, func(op string, contents map[string][]byte) {
 		looked++

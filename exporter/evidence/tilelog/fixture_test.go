@@ -117,7 +117,7 @@ func wantWhole(t testing.TB, what string, l *Log, size int64) {
 	if next == 0 {
 		return
 	}
-	proof, err := l.Prove(next-1, next)
+	proof, err := l.Prove(next-1, l.Head())
 	if err == nil {
 		err = proof.Includes(leafOf(next - 1))
 	}
@@ -164,4 +164,22 @@ func lay(t testing.TB, contents map[string][]byte) string {
 		}
 	}
 	return dir
+}
+
+// proveIn proves a leaf in the tree of a size.
+func proveIn(l *Log, index, size int64) (*Proof, error) {
+	at, err := l.HeadAt(size)
+	if err != nil {
+		return nil, err
+	}
+	return l.Prove(index, at)
+}
+
+// consistentTo proves that the tree of a size begins with an older one.
+func consistentTo(l *Log, old, size int64) (*Consistency, error) {
+	at, err := l.HeadAt(size)
+	if err != nil {
+		return nil, err
+	}
+	return l.Consistency(old, at)
 }

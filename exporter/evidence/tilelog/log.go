@@ -25,6 +25,9 @@ const keepPartial = 64
 // ErrMismatch says that a directory's checkpoint and tiles are not of one log.
 var ErrMismatch = errors.New("the log's checkpoint and its tiles do not match")
 
+// ErrClosed says that a log grows no more, and that nothing can be signed for it.
+var ErrClosed = errors.New("the log is closed")
+
 // Key signs checkpoints. Its name is the log's origin.
 type Key interface {
 	note.Signer
@@ -39,10 +42,11 @@ type Head struct {
 
 // Log is an opened log. Its methods may be called at the same time.
 type Log struct {
-	disk   disk
-	key    Key
-	anchor *Anchor              // nil without one; written by who holds turn
-	head   atomic.Pointer[Head] // changed by who holds turn
+	disk     disk
+	verifier note.Verifier
+	key      Key                  // nil of a closed log
+	anchor   *Anchor              // nil without one; written by who holds turn
+	head     atomic.Pointer[Head] // changed by who holds turn
 
 	turn   chan struct{} // holds a value while leaves are written
 	broken error         // why nothing can be appended any more; guarded by turn
@@ -74,9 +78,24 @@ func open(dir string, key Key, anchor *Anchor) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{disk: disk{root: root}, key: key, anchor: anchor, turn: make(chan struct{}, 1)}
+	l := &Log{disk: disk{root: root}, verifier: key, key: key, anchor: anchor, turn: make(chan struct{}, 1)}
 	if err := l.reconcile(); err != nil {
 		return nil, errors.Join(err, root.Close())
+	}
+	return l, nil
+}
+
+// OpenClosed opens a log that grows no more, to be read: it needs no key that
+// signs, and changes nothing. Errors: fs.ErrNotExist, [ErrMismatch],
+// [ErrNotSigned].
+func OpenClosed(dir string, verifier note.Verifier) (*Log, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open log %s: %w", dir, err)
+	}
+	l := &Log{disk: disk{root: root}, verifier: verifier, turn: make(chan struct{}, 1)}
+	if err := l.readNewest(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open log %s: %w", dir, err), root.Close())
 	}
 	return l, nil
 }
@@ -104,7 +123,7 @@ func (l *Log) Close() error {
 }
 
 // Origin is the log's name.
-func (l *Log) Origin() string { return l.key.Name() }
+func (l *Log) Origin() string { return l.verifier.Name() }
 
 // Head is the newest durable checkpoint.
 func (l *Log) Head() Head { return *l.head.Load() }
@@ -113,25 +132,35 @@ func (l *Log) Head() Head { return *l.head.Load() }
 func (l *Log) Size() int64 { return l.head.Load().Size }
 
 func (l *Log) reconcile() error {
-	head, err := l.readHead()
-	if errors.Is(err, fs.ErrNotExist) {
+	err := l.readNewest()
+	if errors.Is(err, fs.ErrNotExist) && l.head.Load() == nil {
 		return l.begin()
 	}
 	if err != nil {
 		return err
 	}
-	l.head.Store(&head)
-	if head.Size > 0 {
-		bundle := entryTile(head.Size-1, head.Size)
-		err := l.Walk(context.Background(), bundle.N*width, func(int64, []byte) error { return nil })
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrMismatch, err)
-		}
-	}
 	if err := l.meetAnchor(); err != nil {
 		return err
 	}
-	return l.sweep(head.Size)
+	return l.sweep(l.Size())
+}
+
+// readNewest reads the checkpoint and makes sure that the tiles of the newest
+// leaf are what it says.
+func (l *Log) readNewest() error {
+	head, err := l.readHead()
+	if err != nil {
+		return err
+	}
+	l.head.Store(&head)
+	if head.Size == 0 {
+		return nil
+	}
+	bundle := entryTile(head.Size-1, head.Size)
+	if err := l.Walk(context.Background(), bundle.N*width, func(int64, []byte) error { return nil }); err != nil {
+		return fmt.Errorf("%w: %w", ErrMismatch, err)
+	}
+	return nil
 }
 
 func (l *Log) readHead() (Head, error) {
@@ -144,7 +173,7 @@ func (l *Log) readHead() (Head, error) {
 	if err != nil {
 		return Head{}, err
 	}
-	c, err := VerifyCheckpoint(signed, l.key)
+	c, err := VerifyCheckpoint(signed, l.verifier)
 	return Head{c, signed}, err
 }
 

@@ -78,7 +78,7 @@ func TestAppendTellsTheIndex(t *testing.T) {
 		if _, err := l.Append(cancelled, makeLeaf); !errors.Is(err, context.Canceled) {
 			t.Fatalf("cancelled: got %v, want %v", err, context.Canceled)
 		}
-		if e := appendOne(t, l); e != (Entry{i, i + 1}) {
+		if e := appendOne(t, l); e.Index != i || e.Size != i+1 || !bytes.Equal(e.Signed, l.Head().Signed) {
 			t.Fatalf("got entry %+v, want index %d, size %d", e, i, i+1)
 		}
 	}
@@ -297,7 +297,7 @@ func TestDamageIsFound(t *testing.T) {
 	}
 	contents := files(t, l.disk.root.Name())
 	contents["tile/0/000"][3000] ^= 1
-	if proof, err := openTest(t, lay(t, contents)).Prove(100, 600); err == nil {
+	if proof, err := proveIn(openTest(t, lay(t, contents)), 100, 600); err == nil {
 		t.Errorf("damaged hashes: got proof %s, want an error", proof.Marshal())
 	}
 }

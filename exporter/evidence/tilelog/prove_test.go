@@ -13,7 +13,7 @@ func TestEveryProof(t *testing.T) {
 	grow(t, l, 40)
 	heads := map[int64]Checkpoint{}
 	for size := range int64(41) {
-		head, err := l.headAt(size)
+		head, err := l.HeadAt(size)
 		if err != nil || head.Root != rootOf(0, size) {
 			t.Fatalf("size %d: got %+v, %v; want root %s", size, head, err, rootOf(0, size))
 		}
@@ -21,7 +21,7 @@ func TestEveryProof(t *testing.T) {
 	}
 	for size := range int64(41) {
 		for index := range size {
-			proof, err := l.Prove(index, size)
+			proof, err := proveIn(l, index, size)
 			if err == nil {
 				proof, err = ParseProof(proof.Marshal())
 			}
@@ -43,7 +43,7 @@ func TestEveryProof(t *testing.T) {
 
 func wantConsistent(t *testing.T, l *Log, old Checkpoint, size int64) {
 	t.Helper()
-	proof, err := l.Consistency(old.Size, size)
+	proof, err := consistentTo(l, old.Size, size)
 	if err == nil {
 		proof, err = ParseConsistency(proof.Marshal())
 	}
@@ -66,12 +66,12 @@ func TestProofsRefuseBounds(t *testing.T) {
 	l := openTest(t, filepath.Join(t.TempDir(), "log"))
 	grow(t, l, 3)
 	for _, test := range [][2]int64{{-1, 3}, {3, 3}, {0, 0}, {0, 4}, {0, -1}, {0, 1 << 62}} {
-		if proof, err := l.Prove(test[0], test[1]); err == nil {
+		if proof, err := proveIn(l, test[0], test[1]); err == nil {
 			t.Errorf("leaf %d in %d: got %+v, want an error", test[0], test[1], proof)
 		}
 	}
 	for _, test := range [][2]int64{{-1, 3}, {3, 2}, {0, 4}, {1 << 62, 1 << 62}} {
-		if proof, err := l.Consistency(test[0], test[1]); err == nil {
+		if proof, err := consistentTo(l, test[0], test[1]); err == nil {
 			t.Errorf("%d to %d: got %+v, want an error", test[0], test[1], proof)
 		}
 	}
@@ -103,7 +103,7 @@ func TestInteriorNodeIsNoLeaf(t *testing.T) {
 	l := openTest(t, filepath.Join(t.TempDir(), "log"))
 	grow(t, l, 4)
 	left, right := tlog.RecordHash(leafOf(0)), tlog.RecordHash(leafOf(1))
-	sound, err := l.Prove(0, 4)
+	sound, err := proveIn(l, 0, 4)
 	if err != nil {
 		t.Fatal(err)
 	}

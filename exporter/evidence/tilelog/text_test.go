@@ -20,7 +20,7 @@ func soundProof(t testing.TB) *Proof {
 	t.Helper()
 	l := openTest(t, filepath.Join(t.TempDir(), "log"))
 	grow(t, l, 5)
-	p, err := l.Prove(2, 5)
+	p, err := proveIn(l, 2, 5)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,12 +211,12 @@ func FuzzParseProof(f *testing.F) {
 func FuzzParseConsistency(f *testing.F) {
 	l := openTest(f, filepath.Join(f.TempDir(), "log"))
 	grow(f, l, 5)
-	c, err := l.Consistency(3, 5)
+	c, err := consistentTo(l, 3, 5)
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(c.Marshal())
-	old, err := l.headAt(3)
+	old, err := l.HeadAt(3)
 	if err != nil {
 		f.Fatal(err)
 	}

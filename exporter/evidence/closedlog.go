@@ -1,0 +1,71 @@
+package evidence
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"licensekit/exporter/evidence/tilelog"
+)
+
+// OpenClosedLog opens a log that grows no more, to be read, and gives its key:
+// of those in the keys' directory, active and retired, the one that signed its
+// last checkpoint. Errors: fs.ErrNotExist, [tilelog.ErrNotSigned].
+func OpenClosedLog(dir, keys string) (*tilelog.Log, PublicKeyRecord, error) {
+	key, record, err := signerOf(dir, keys)
+	if err != nil {
+		return nil, PublicKeyRecord{}, fmt.Errorf("open log %s: %w", dir, err)
+	}
+	l, err := tilelog.OpenClosed(dir, key.verifier)
+	return l, record, err
+}
+
+// signerOf finds the key that signed the checkpoint of a log's directory.
+func signerOf(dir, keys string) (LogKey, PublicKeyRecord, error) {
+	signed, err := readBounded(filepath.Join(dir, checkpointName), tilelog.MaxCheckpoint)
+	if err != nil {
+		return LogKey{}, PublicKeyRecord{}, err
+	}
+	c, err := tilelog.ParseCheckpoint(signed)
+	if err != nil {
+		return LogKey{}, PublicKeyRecord{}, err
+	}
+	records, err := logKeyRecords(keys)
+	if err != nil {
+		return LogKey{}, PublicKeyRecord{}, err
+	}
+	for _, record := range records {
+		key, err := record.logKey(c.Origin)
+		if err != nil {
+			return LogKey{}, PublicKeyRecord{}, err
+		}
+		if _, err := tilelog.VerifyCheckpoint(signed, key.verifier); err == nil {
+			return key, key.Record(Retired, record.CreatedAt), nil
+		}
+	}
+	return LogKey{}, PublicKeyRecord{}, fmt.Errorf("checkpoint of %s: %w, nor by one of the retired", c.Origin, tilelog.ErrNotSigned)
+}
+
+// logKeyRecords are the keys of logs: the active one, then the retired.
+func logKeyRecords(keys string) ([]PublicKeyRecord, error) {
+	active, err := Load(keys, ForLog)
+	if err != nil {
+		return nil, err
+	}
+	records := []PublicKeyRecord{active.Public.Record(Active, active.CreatedAt)}
+	retired, err := RetiredKeys(keys)
+	for _, record := range retired {
+		if record.Purpose == ForLog {
+			records = append(records, record)
+		}
+	}
+	return records, err
+}
+
+// logKey is the key under the name of a log.
+func (r *PublicKeyRecord) logKey(origin string) (LogKey, error) {
+	key, err := ParsePublicKey(r.Purpose, []byte(r.PEM))
+	if err != nil {
+		return LogKey{}, err
+	}
+	return NewLogKey(origin, key)
+}
