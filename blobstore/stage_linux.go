@@ -41,3 +41,9 @@ func canLinkUnnamed(root *os.Root) bool {
 	name := tmpDir + "/" + rand.Text()
 	return linkUnnamed(f, root, name) == nil && root.Remove(name) == nil
 }
+
+// startWriteback has the kernel write a range of a file to the disk without
+// waiting for it. It is a hint: whether the range got there, fsync tells.
+func startWriteback(f *os.File, offset, size int64) {
+	_ = unix.SyncFileRange(int(f.Fd()), offset, size, unix.SYNC_FILE_RANGE_WRITE)
+}

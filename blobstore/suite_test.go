@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -70,6 +71,7 @@ func testStore(t *testing.T, open func(t *testing.T, dir string) *Store) {
 		}
 		wantTree(t, open(t, dir), dir)
 	})
+	story("large and small pieces", testPieces)
 	story("limit", testLimit)
 	story("abort leaves nothing", testAbort)
 	story("cancelled writer fails", testCancelled)
@@ -109,6 +111,30 @@ func testRoundTrip(t *testing.T, s *Store, dir string) {
 	}
 	if err := s.Verify(t.Context(), missing); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("verify of a missing blob: got %v, want fs.ErrNotExist", err)
+	}
+}
+
+// testPieces writes a blob of several write-backs in pieces of all sizes, the
+// buffer of which is used again at once.
+func testPieces(t *testing.T, s *Store, dir string) {
+	content := make([]byte, 2*writebackStep+writebackStep/3)
+	rand.NewChaCha8([32]byte{}).Read(content)
+	w := create(t, t.Context(), s, int64(len(content)))
+	buffer := make([]byte, 5*sideBySide)
+	for rest, n := content, 1; len(rest) > 0; n = n*7%len(buffer) + 1 {
+		piece := buffer[:copy(buffer[:n], rest)]
+		if got, err := w.Write(piece); got != len(piece) || err != nil {
+			t.Fatalf("write of %d bytes: got %d, %v", len(piece), got, err)
+		}
+		clear(piece)
+		rest = rest[len(piece):]
+	}
+	ref, size, err := w.Commit()
+	if want := Ref(sha256.Sum256(content)); ref != want || size != int64(len(content)) || err != nil {
+		t.Fatalf("commit: got %s, %d bytes, %v; want %s, %d", ref, size, err, want, len(content))
+	}
+	if err := s.Verify(t.Context(), ref); err != nil {
+		t.Errorf("verify: got %v, want no error", err)
 	}
 }
 

@@ -21,9 +21,20 @@ type Writer struct {
 	file  *staged // nil once committed or aborted
 	hash  hash.Hash
 	size  int64
+	begun int64 // bytes that the disk was set to work on
 	limit int64
 	err   error // what made the first Write fail; all later calls repeat it
 }
+
+const (
+	// sideBySide is the size, in bytes, from which on a piece is hashed while it
+	// is written; handing a smaller one to another processor does not pay.
+	sideBySide = 64 << 10
+
+	// writebackStep is how many bytes the disk is set to work on at a time, so
+	// that the fsync of a large blob finds little left to do.
+	writebackStep = 8 << 20
+)
 
 // Create begins a blob of at most limit bytes. It costs no lock and no name.
 func (s *Store) Create(ctx context.Context, limit int64) (*Writer, error) {
@@ -48,13 +59,33 @@ func (w *Writer) Write(p []byte) (int, error) {
 		w.err = fmt.Errorf("write blob: %w of %d bytes", ErrTooLarge, w.limit)
 		return 0, w.err
 	}
-	n, err := w.file.Write(p)
-	w.hash.Write(p[:n])
+	n, err := w.put(p)
 	w.size += int64(n)
 	if err != nil {
 		w.err = fmt.Errorf("write blob: %w", err)
 	}
 	return n, w.err
+}
+
+// put writes and hashes a piece. After an error the hash is of no use.
+func (w *Writer) put(p []byte) (int, error) {
+	if len(p) < sideBySide {
+		n, err := w.file.Write(p)
+		w.hash.Write(p[:n])
+		return n, err
+	}
+	hashed := make(chan struct{})
+	go func() {
+		defer close(hashed)
+		w.hash.Write(p)
+	}()
+	n, err := w.file.Write(p)
+	if whole := (w.size + int64(n)) / writebackStep * writebackStep; err == nil && whole > w.begun {
+		startWriteback(w.file.File, w.begun, whole-w.begun)
+		w.begun = whole
+	}
+	<-hashed
+	return n, err
 }
 
 func (w *Writer) ready() error {
