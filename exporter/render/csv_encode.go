@@ -82,7 +82,7 @@ type cell struct {
 	column int
 	typ    report.Type
 
-	text  []string // the batch's values, or
+	text  report.Coded // the batch's values, or
 	ints  []int64
 	last  string // the text that was written last: columns tend to repeat,
 	plain bool   // and whether its field is the text itself
@@ -96,10 +96,10 @@ type cell struct {
 func (r *record) bind(batch report.Batch) {
 	for i := range r.cells {
 		c := &r.cells[i]
-		c.text, c.ints = batch[c.column].Text, batch[c.column].Int
-		coded := batch[c.column].Coded
-		if c.codes = coded.Codes; c.codes != nil {
-			c.table.Encode(coded.Values, c.appendCoded)
+		c.text, c.ints, c.codes = batch[c.column].Text, batch[c.column].Int, nil
+		if c.text.Repeats() {
+			c.codes = c.text.Codes
+			c.table.Encode(c.text.Values, c.appendCoded)
 		}
 	}
 }
@@ -147,8 +147,8 @@ func (r *record) append(dst []byte, row int) []byte {
 		for range c.commas {
 			dst = append(dst, ',')
 		}
-		if c.text != nil {
-			dst = c.appendText(dst, c.text[row])
+		if c.typ == report.String {
+			dst = c.appendText(dst, c.text.At(row))
 		} else if v := c.ints[row]; v == report.Null {
 			continue
 		} else if c.typ == report.Time {

@@ -201,7 +201,7 @@ func TestCSVAppendAllocatesNothing(t *testing.T) {
 	r := newRecord(newLayout(d.Sections), 0)
 	dst := make([]byte, 0, 1<<20)
 	for batch := range d.Sections[0].Rows {
-		batch[1].Text[0], batch[1].Text[1] = `="quoted"`, "-5"
+		batch[1].Text.Values[0], batch[1].Text.Values[1] = `="quoted"`, "-5"
 		append := func() {
 			r.bind(batch)
 			for row := range batch.Len() {

@@ -25,7 +25,7 @@ func rowsOf(columns []report.Column, rows [][]any, perBatch int) report.Rows {
 			for _, row := range left[:n] {
 				for i, value := range row {
 					if text, ok := value.(string); ok {
-						batch[i].Text = append(batch[i].Text, text)
+						batch[i].Text.Values = append(batch[i].Text.Values, text)
 					} else {
 						batch[i].Int = append(batch[i].Int, value.(int64))
 					}
@@ -50,7 +50,7 @@ func tables(d *report.Document) (read []table, err error) {
 				values := make([]any, len(batch))
 				for i := range batch {
 					if s.Columns[i].Type == report.String {
-						values[i] = batch[i].Text[row]
+						values[i] = batch[i].Text.At(row)
 					} else {
 						values[i] = batch[i].Int[row]
 					}

@@ -75,7 +75,7 @@ func (c *chart) rank(batch report.Batch, row int, amount int64) {
 	}
 	var names []string
 	for _, column := range c.names {
-		if name := batch[column].Text[row]; name != "" {
+		if name := batch[column].Text.At(row); name != "" {
 			names = append(names, name)
 		}
 	}

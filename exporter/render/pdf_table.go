@@ -63,7 +63,7 @@ func (c *pdfColumn) measure(width int) {
 func (c *pdfColumn) text(v report.Vector, row int) string {
 	switch {
 	case c.Type == report.String:
-		return v.Text[row]
+		return v.Text.At(row)
 	case v.Int[row] == report.Null:
 		return ""
 	case c.Type == report.Time:

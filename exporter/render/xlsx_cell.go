@@ -88,7 +88,7 @@ func appendRow(dst []byte, columns []sheetColumn, number int, batch report.Batch
 	for i := range columns {
 		c := &columns[i]
 		if c.typ == report.String {
-			dst = c.appendText(dst, n, batch[i].Text[row])
+			dst = c.appendText(dst, n, batch[i].Text.At(row))
 		} else {
 			dst = c.appendInt(dst, n, batch[i].Int[row])
 		}

@@ -212,8 +212,8 @@ func (o *xlsxWriter) flush(least int) error {
 // fits refuses text that a cell can't hold.
 func fits(columns []report.Column, batch report.Batch) error {
 	for i, c := range columns {
-		for _, text := range batch[i].Text {
-			if len(text) > maxCellText && units(text) > maxCellText {
+		for row := range batch[i].Text.Len() {
+			if text := batch[i].Text.At(row); len(text) > maxCellText && units(text) > maxCellText {
 				return &CapacityError{Format: "xlsx", Problem: fmt.Sprintf("column %s has text of more than %d characters", c.Name, maxCellText), Instead: "csv"}
 			}
 		}

@@ -51,7 +51,7 @@ func appendHeader(dst []byte, columns []report.Column) []byte {
 	names := make(report.Batch, len(columns))
 	for i, c := range columns {
 		cells[i] = newSheetColumn(i, report.String, headerStyle, headerStyle)
-		names[i].Text = []string{c.Name}
+		names[i].Text.Values = []string{c.Name}
 	}
 	return appendRow(dst, cells, headerRow, names, 0)
 }
@@ -109,7 +109,7 @@ func (s *widthSample) add(batch report.Batch) {
 		for row := range n {
 			switch {
 			case c.Type == report.String:
-				s.widen(i, displayWidth(batch[i].Text[row]))
+				s.widen(i, displayWidth(batch[i].Text.At(row)))
 			case batch[i].Int[row] != report.Null && c.Type == report.Integer:
 				s.widen(i, integerWidth(batch[i].Int[row]))
 			}

@@ -97,6 +97,18 @@ type Coded struct {
 	Codes  []uint32
 }
 
+// Len is the number of values, repetitions included.
+func (c Coded) Len() int {
+	if c.Codes == nil {
+		return len(c.Values)
+	}
+	return len(c.Codes)
+}
+
+// Repeats tells whether values repeat so often that writing out each of them
+// once, to copy it from there, is worth it.
+func (c Coded) Repeats() bool { return c.Codes != nil && 2*len(c.Values) <= len(c.Codes) }
+
 // At gives value i.
 func (c Coded) At(i int) string {
 	if c.Codes == nil {

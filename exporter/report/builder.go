@@ -66,7 +66,7 @@ func (b *Builder) Take() Batch {
 		for row, end := range b.ends[i] {
 			values[row] = text[b.starts[i][row]:end]
 		}
-		batch[i].Text = values
+		batch[i].Text.Values = values
 	}
 	b.reset()
 	return batch

@@ -130,9 +130,10 @@ type member struct {
 func bind(members []member, batch Batch) {
 	for i := range members {
 		m := &members[i]
-		coded := batch[m.column].Coded
-		if m.codes = coded.Codes; m.codes != nil {
-			m.table.Encode(coded.Values, m.appendText)
+		m.codes = nil
+		if text := batch[m.column].Text; text.Repeats() {
+			m.codes = text.Codes
+			m.table.Encode(text.Values, m.appendText)
 		}
 	}
 }
@@ -170,7 +171,7 @@ func (o *canonicalWriter) row(members []member, batch Batch, row int) {
 		}
 		vector := &batch[m.column]
 		if m.typ == String {
-			buf = m.appendText(buf, vector.Text[row])
+			buf = m.appendText(buf, vector.Text.At(row))
 			continue
 		}
 		buf = append(buf, m.prefix...)

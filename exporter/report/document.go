@@ -32,14 +32,10 @@ type Column struct {
 
 // Vector holds the values of one column for some rows: Text for a String
 // column, Int for an Integer (the value) or a Time (milliseconds since
-// 1970-01-01T00:00:00Z) column. The other slice is nil.
+// 1970-01-01T00:00:00Z) column. The other one is empty.
 type Vector struct {
-	Text []string
+	Text Coded
 	Int  []int64
-
-	// Coded says the same as Text where values repeat, so that an encoder may
-	// write out each of them once per batch. It is empty where they don't.
-	Coded Coded
 }
 
 // Batch is a run of rows by column, one Vector per column of the section, all
@@ -52,7 +48,7 @@ func (b Batch) Len() int {
 	if len(b) == 0 {
 		return 0
 	}
-	return max(len(b[0].Text), len(b[0].Int))
+	return max(b[0].Text.Len(), len(b[0].Int))
 }
 
 // Rows streams the rows of a section. After an error it ends.

@@ -53,7 +53,7 @@ func rowsIn(columns []Column, batch Batch) (rows []row) {
 		var values row
 		for column, c := range columns {
 			if c.Type == String {
-				values = append(values, batch[column].Text[i])
+				values = append(values, batch[column].Text.At(i))
 			} else {
 				values = append(values, batch[column].Int[i])
 			}

@@ -126,7 +126,7 @@ func (b Batch) Row(columns []Column, row int) map[string]any {
 
 func (v *Vector) value(typ Type, row int) any {
 	if typ == String {
-		if text := v.Text[row]; text != "" {
+		if text := v.Text.At(row); text != "" {
 			return text
 		}
 		return nil

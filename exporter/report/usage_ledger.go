@@ -75,24 +75,5 @@ func (f *Facts) vector(name string) Vector {
 	if !ok {
 		panic("report: activities have no column " + name)
 	}
-	vector := Vector{Text: f.Text[field].Expand()}
-	if coded := f.Text[field]; coded.repeats() {
-		vector.Coded = coded
-	}
-	return vector
-}
-
-// repeats tells whether writing out each value once is worth it.
-func (c Coded) repeats() bool { return c.Codes != nil && 2*len(c.Values) <= len(c.Codes) }
-
-// Expand gives the values one by one.
-func (c Coded) Expand() []string {
-	if c.Codes == nil {
-		return c.Values
-	}
-	values := make([]string, len(c.Codes))
-	for i, code := range c.Codes {
-		values[i] = c.Values[code]
-	}
-	return values
+	return Vector{Text: f.Text[field]}
 }
