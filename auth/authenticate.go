@@ -30,6 +30,25 @@ func (s *Store) Authenticate(ctx context.Context, token string, from netip.Addr)
 	if err != nil {
 		return Key{}, err
 	}
+	return s.admit(key, from)
+}
+
+// Resume gives a key that was authenticated before, by its id, if its token
+// would still be accepted, and notes its use. Errors: those of
+// [Store.Authenticate].
+func (s *Store) Resume(ctx context.Context, id string, from netip.Addr) (Key, error) {
+	key, err := s.Get(ctx, id)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !key.Active {
+		return Key{}, ErrUnknown
+	}
+	if err != nil {
+		return Key{}, err
+	}
+	return s.admit(key, from)
+}
+
+// admit refuses an active key from elsewhere or past its end, and notes its use.
+func (s *Store) admit(key Key, from netip.Addr) (Key, error) {
 	now := s.now()
 	switch {
 	case !key.admits(from):

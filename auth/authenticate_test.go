@@ -132,3 +132,34 @@ func BenchmarkAuthenticate(b *testing.B) {
 		}
 	}
 }
+
+// Who signed in with a token is let in again for as long as the token is.
+func TestResumeFollowsTheToken(t *testing.T) {
+	store, c := newStore(t)
+	expires := c.now().Add(time.Hour)
+	key, token := issue(t, store, Spec{AllowedCIDRs: []string{"203.0.113.0/24"}, ExpiresAt: &expires, Scopes: []Scope{ReportRead}})
+	check := func(when string, from netip.Addr, want error) {
+		t.Helper()
+		resumed, err := store.Resume(t.Context(), key.ID, from)
+		if _, asToken := store.Authenticate(t.Context(), token.Reveal(), from); !errors.Is(err, want) || !errors.Is(asToken, want) {
+			t.Errorf("%s: Resume gives error %v, Authenticate %v; want %v of both", when, err, asToken, want)
+		}
+		if want == nil && (resumed.ID != key.ID || !resumed.Allows(ReportRead) || resumed.Allows(Admin) || !resumed.LastUsedAt.Equal(millis(c.now()))) {
+			t.Errorf("%s: Resume gives %+v, want key %s with its scopes and this use", when, resumed, key.ID)
+		}
+	}
+	check("at first", anywhere, nil)
+	c.advance(time.Minute)
+	check("later", anywhere, nil)
+	check("from elsewhere", netip.MustParseAddr("192.0.2.1"), ErrNetwork)
+	check("over a socket", netip.Addr{}, ErrNetwork)
+	c.advance(time.Hour)
+	check("at its end", anywhere, ErrExpired)
+	if err := store.Revoke(t.Context(), key.ID); err != nil {
+		t.Fatal(err)
+	}
+	check("revoked", anywhere, ErrUnknown)
+	if _, err := store.Resume(t.Context(), "key_gone", anywhere); err != ErrUnknown {
+		t.Errorf("Resume of no key: error %v, want %v", err, ErrUnknown)
+	}
+}

@@ -75,6 +75,9 @@ var rules = []rule{
 		from: []string{"licensekit/server"}, to: []string{"licensekit/server/command", "licensekit/server/client"}, deep: true,
 		why: "the commands and their client are the server's callers",
 	}, {
+		from: []string{"licensekit/server/console"}, to: []string{"licensekit/server", "licensekit/server/command"}, deep: true,
+		why: "the console asks the API, as every client does",
+	}, {
 		from: verifying, to: []string{"go.etcd.io/bbolt/...", "licensekit/server/...", "licensekit/exporter", "licensekit/exporter/ledger/...", "licensekit/auth/...", "licensekit/blobstore/..."}, deep: true,
 		why: "verification needs neither database nor server",
 	},

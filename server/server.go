@@ -5,8 +5,9 @@
 // # Promises
 //
 //   - Every response is in the contract's envelope, those of the router and of
-//     a crashed handler included. The exceptions are downloads, /metrics, and
-//     what net/http says to a peer that does not speak HTTP.
+//     a crashed handler included. The exceptions are downloads, /metrics, the
+//     pages of [Options.Pages], and what net/http says to a peer that does not
+//     speak HTTP.
 //   - A route without a scope is public by name in the table; all others want
 //     a bearer token that is allowed it.
 //   - A request that comes over the data directory's unix socket, or from
@@ -48,6 +49,10 @@ type Options struct {
 	Now     func() time.Time
 	Workers int          // exports made at a time
 	Paper   render.Paper // of PDF pages; A4 if it is ""
+
+	// Pages makes what is there beside the API, for people: what it has a
+	// pattern for it answers. With nil there is the API alone.
+	Pages func(Local) *http.ServeMux
 }
 
 // Server is an opened data directory with its API.
@@ -63,6 +68,7 @@ type Server struct {
 	metrics  *metrics
 	previews *previews
 	router   *httprouter.Router
+	pages    *http.ServeMux
 
 	stopping context.Context // ends when Serve does, so that nobody waits for an export then
 	stop     context.CancelFunc
@@ -109,6 +115,10 @@ func (s *Server) open() (err error) {
 	s.metrics = newMetrics(s)
 	s.previews = newPreviews(s.exports)
 	s.router = s.newRouter()
+	s.pages = http.NewServeMux()
+	if s.opts.Pages != nil {
+		s.pages = s.opts.Pages(Local{s})
+	}
 	return nil
 }
 
@@ -155,6 +165,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.crashed(out, r, crash)
 		}
 	}()
+	if _, pattern := s.pages.Handler(r); pattern != "" {
+		s.pages.ServeHTTP(out, r)
+		return
+	}
 	s.router.ServeHTTP(out, r)
 }
 

@@ -69,9 +69,9 @@ func (env *Env) generate(c *cli.Context, file string) error {
 
 func (env *Env) runDemo(c *cli.Context) error {
 	data := c.String("data")
+	log := env.logger(slog.LevelWarn, false)
 	s, err := server.Open(server.Options{
-		Data: data, Create: true, Version: env.Version, Now: time.Now, Workers: runtime.NumCPU(),
-		Log: env.logger(slog.LevelWarn, false),
+		Data: data, Create: true, Version: env.Version, Now: time.Now, Workers: runtime.NumCPU(), Log: log, Pages: env.pages(log),
 	})
 	if err != nil {
 		return directoryHint(err, data)
@@ -330,7 +330,8 @@ by hand, in another terminal:
   licensekit export list %s
   licensekit verify --trust %s %s
   curl -H "Authorization: Bearer $(cat %s)" %s%s
+in a browser: %s, signed in with the token in %s
 
 serving on %s, Ctrl-C stops it
-`, api, api, quoteArg(d.trustDir), quoteArg(d.bundles), quoteArg(d.tokenFile), d.base, exportsPath, d.base)
+`, api, api, quoteArg(d.trustDir), quoteArg(d.bundles), quoteArg(d.tokenFile), d.base, exportsPath, d.base, quoteArg(d.tokenFile), d.base)
 }

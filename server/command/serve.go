@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"runtime"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"licensekit/exporter/render"
 	"licensekit/server"
+	"licensekit/server/console"
 )
 
 func (env *Env) serve() *cli.Command {
@@ -59,7 +61,7 @@ func (env *Env) runServer(c *cli.Context) error {
 	log := env.logger(slog.LevelInfo, c.Bool("log-json"))
 	s, err := server.Open(server.Options{
 		Data: c.String("data"), Create: true, Keys: c.String("keys"), Anchor: c.String("anchor"), Version: env.Version,
-		Log: log, Now: time.Now, Workers: c.Int("workers"), Paper: render.Paper(c.String("paper")),
+		Log: log, Now: time.Now, Workers: c.Int("workers"), Paper: render.Paper(c.String("paper")), Pages: env.pages(log),
 	})
 	if err != nil {
 		return directoryHint(err, c.String("data"))
@@ -68,6 +70,13 @@ func (env *Env) runServer(c *cli.Context) error {
 		data: c.String("data"), address: c.String("listen"), cert: c.String("tls-cert"), key: c.String("tls-key"),
 	}, func(url string) { env.greet(s, url, c.String("data")) })
 	return errors.Join(err, s.Close())
+}
+
+// pages gives a server its console.
+func (env *Env) pages(log *slog.Logger) func(server.Local) *http.ServeMux {
+	return func(api server.Local) *http.ServeMux {
+		return console.New(api, console.Options{Version: env.Version, Now: time.Now, Log: log})
+	}
 }
 
 // serveOptions say where a server answers.
@@ -100,7 +109,7 @@ func (env *Env) listenAndServe(ctx context.Context, s *server.Server, o serveOpt
 // greet says what whoever started the server needs next.
 func (env *Env) greet(s *server.Server, url, data string) {
 	fmt.Fprintf(env.Stderr, `licensekit %s
-  answers on      %s
+  answers on      %s, the console too
   data directory  %s
   export key      %s
   try             T=$(licensekit token issue --data %s --name me --scope report:export --scope report:write)

@@ -1,0 +1,68 @@
+package console
+
+import (
+	"net/http"
+
+	"licensekit/auth"
+)
+
+// page is a row of the table of pages. Every GET page answers HEAD too.
+type page struct {
+	pattern string
+	scope   auth.Scope // that its calls of the API take; "" for none
+	handle  func(*visit) error
+	public  bool // for those who have not signed in too
+}
+
+// pages is the whole console.
+func (c *Console) pages() []page {
+	return []page{
+		{"GET " + home + "{$}", "", c.showHome, false},
+		{"GET " + signInPath, "", c.showSignIn, true},
+		{"POST " + signInPath, "", c.signIn, true},
+		{"POST /console/sign-out", "", c.signOut, true},
+
+		{"GET " + exportsPath, auth.ReportExport, c.listExports, false},
+
+		{home, "", c.notFound, true},
+	}
+}
+
+// section is an entry of the navigation.
+type section struct {
+	Path, Label, Icon string
+	scope             auth.Scope
+}
+
+// sections are what the navigation shows to those who have the scope.
+var sections = []section{
+	{exportsPath, "Exports", "archive", auth.ReportExport},
+}
+
+// handle turns a page into a handler: who visits, may they, and what if not.
+func (c *Console) handle(p page) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		secure(w.Header())
+		v := c.visit(w, r)
+		err := v.admit(p)
+		if err == nil {
+			err = p.handle(v)
+		}
+		if err != nil {
+			v.fail(err)
+		}
+	})
+}
+
+// showHome leads to the first page that the key has the scope for.
+func (c *Console) showHome(v *visit) error {
+	nav := v.nav()
+	if len(nav) == 0 {
+		return v.key.Require(sections[0].scope)
+	}
+	return v.redirect(nav[0].Path)
+}
+
+func (c *Console) notFound(v *visit) error {
+	return &failure{Status: http.StatusNotFound, Code: "NOT_FOUND", Message: "there is no such page"}
+}

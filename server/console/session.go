@@ -1,0 +1,158 @@
+package console
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// The bounds of sessions.
+const (
+	idleTime    = time.Hour
+	sessionTime = 12 * time.Hour
+	maxSessions = 10_000
+)
+
+// csrfField is the form field that carries a session's secret.
+const csrfField = "form_token"
+
+// session is somebody who signed in.
+type session struct {
+	hash  [sha256.Size]byte // of the cookie's value
+	keyID string
+	csrf  string // in each of its forms
+	began time.Time
+	used  time.Time // guarded by sessions.mu
+
+	mu   sync.Mutex
+	once map[string]any // shown at the next visit and then forgotten; guarded by mu
+}
+
+// owns tells whether a form carries this session's secret.
+func (s *session) owns(secret string) bool {
+	return subtle.ConstantTimeCompare([]byte(s.csrf), []byte(secret)) == 1
+}
+
+// leave keeps something for the next page that asks for it.
+func (s *session) leave(name string, value any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.once[name] = value
+}
+
+// take gives what was left, this once.
+func take[T any](s *session, name string) (value T, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	value, ok = s.once[name].(T)
+	delete(s.once, name)
+	return value, ok
+}
+
+// sessions are kept in memory alone, by the hash of their cookie: looking one
+// up takes a time that says nothing of the cookie.
+type sessions struct {
+	now func() time.Time
+
+	mu   sync.Mutex
+	live map[[sha256.Size]byte]*session // guarded by mu
+}
+
+func newSessions(now func() time.Time) *sessions {
+	return &sessions{now: now, live: map[[sha256.Size]byte]*session{}}
+}
+
+// begin makes a session and gives its cookie's value.
+func (s *sessions) begin(keyID string) (*session, string) {
+	cookie := secret()
+	now := s.now()
+	made := &session{hash: sha256.Sum256([]byte(cookie)), keyID: keyID, csrf: secret(), began: now, used: now, once: map[string]any{}}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.live) >= maxSessions {
+		s.makeRoom(now)
+	}
+	s.live[made.hash] = made
+	return made, cookie
+}
+
+// secret is 256 random bits as text.
+func secret() string {
+	return rand.Text() + rand.Text()
+}
+
+// makeRoom drops what has ended, or else what was used least recently.
+func (s *sessions) makeRoom(now time.Time) {
+	var oldest *session
+	for hash, one := range s.live {
+		if one.over(now) {
+			delete(s.live, hash)
+		} else if oldest == nil || one.used.Before(oldest.used) {
+			oldest = one
+		}
+	}
+	if len(s.live) >= maxSessions {
+		delete(s.live, oldest.hash)
+	}
+}
+
+func (s *session) over(now time.Time) bool {
+	return now.Sub(s.used) >= idleTime || now.Sub(s.began) >= sessionTime
+}
+
+// find gives the session of a cookie's value and notes its use; nil if there
+// is none, or it is over.
+func (s *sessions) find(cookie string) *session {
+	if cookie == "" {
+		return nil
+	}
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := s.live[sha256.Sum256([]byte(cookie))]
+	if found == nil || found.over(now) {
+		if found != nil {
+			delete(s.live, found.hash)
+		}
+		return nil
+	}
+	found.used = now
+	return found
+}
+
+func (s *sessions) end(one *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.live, one.hash)
+}
+
+// cookieName has the prefix that binds the cookie to this host where browsers
+// allow it: over TLS.
+func cookieName(r *http.Request) string {
+	if r.TLS != nil {
+		return "__Host-licensekit"
+	}
+	return "licensekit"
+}
+
+func cookieOf(r *http.Request) string {
+	cookie, err := r.Cookie(cookieName(r))
+	if err != nil {
+		return ""
+	}
+	return cookie.Value
+}
+
+// setCookie gives the browser a session, or with "" takes it away.
+func setCookie(w http.ResponseWriter, r *http.Request, value string) {
+	cookie := &http.Cookie{
+		Name: cookieName(r), Value: value, Path: "/", HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode,
+	}
+	if value == "" {
+		cookie.MaxAge = -1
+	}
+	http.SetCookie(w, cookie)
+}

@@ -1,0 +1,129 @@
+package console
+
+import (
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"licensekit/exporter/report"
+)
+
+// labels are the names that the contract has for things, as people say them.
+var labels = map[string]string{
+	"usage-summary":           "Usage summary",
+	"usage-ledger":            "Usage ledger",
+	"license-audit":           "License audit",
+	"customer-summary":        "Customer summary",
+	"subscription-settlement": "Subscription settlement",
+
+	"json": "JSON", "csv": "CSV", "pdf": "PDF", "xlsx": "Excel",
+
+	"pending": "waiting", "processing": "in progress", "ready": "ready", "failed": "failed",
+
+	"product_id": "Product", "customer_id": "Customer", "license_id": "License", "order_id": "Order",
+	"subscription_id": "Subscription", "feature_code": "Feature", "action": "Action", "source": "Source",
+	"result_class": "Result", "status_code": "Status code", "request_id": "Request",
+	"group_by": "Grouped by", "bucket": "Per", "time_zone": "Time zone", "from": "From", "to": "Until", "owner": "Owner",
+	"1h": "hour", "1d": "day",
+}
+
+// label gives a name of the contract as people say it, or as it is.
+func (l *locale) label(name any) string {
+	text := stringOf(name)
+	if label := labels[text]; label != "" {
+		return l.text(label)
+	}
+	return text
+}
+
+func stringOf(name any) string {
+	switch name := name.(type) {
+	case string:
+		return name
+	case interface{ String() string }:
+		return name.String()
+	case report.Kind:
+		return string(name)
+	}
+	return ""
+}
+
+// fact is something said of a thing, under a label.
+type fact struct{ Label, Value string }
+
+// narrowing says what filters narrow a report to, "" for nothing.
+func (l *locale) narrowing(f report.Filters) (facts []fact) {
+	if period := l.period(f); period != "" {
+		facts = append(facts, fact{l.text("Period"), period})
+	}
+	for _, one := range []struct{ name, value string }{
+		{"product_id", f.ProductID}, {"customer_id", f.CustomerID}, {"license_id", f.LicenseID}, {"order_id", f.OrderID},
+		{"subscription_id", f.SubscriptionID}, {"feature_code", f.FeatureCode}, {"action", f.Action},
+	} {
+		if one.value != "" {
+			facts = append(facts, fact{l.label(one.name), one.value})
+		}
+	}
+	if len(f.GroupBy) > 0 {
+		var groups []string
+		for _, name := range f.GroupBy {
+			groups = append(groups, l.label(name))
+		}
+		facts = append(facts, fact{l.label("group_by"), strings.Join(groups, ", ")})
+	}
+	if f.Bucket != "" {
+		facts = append(facts, fact{l.label("bucket"), l.label(f.Bucket)})
+	}
+	if f.TimeZone != "" {
+		facts = append(facts, fact{l.label("time_zone"), f.TimeZone})
+	}
+	return facts
+}
+
+// period says the half-open period of filters as people do: by its first and
+// last day where it is made of whole days.
+func (l *locale) period(f report.Filters) string {
+	zone, err := f.Location()
+	if err != nil || f.From == nil && f.To == nil {
+		return ""
+	}
+	from, to := l.bound(f.From, zone, false), l.bound(f.To, zone, true)
+	switch {
+	case from == to && from != "":
+		return from
+	case from == "":
+		return l.text("until %s", to)
+	case to == "":
+		return l.text("from %s", from)
+	}
+	return from + " – " + to
+}
+
+// bound writes an end of a period; an end at midnight is that of the day before.
+func (l *locale) bound(t *report.Instant, zone *time.Location, end bool) string {
+	if t == nil {
+		return ""
+	}
+	at := time.UnixMilli(int64(*t)).In(zone)
+	if clock := at.Format("15:04:05.000"); clock != "00:00:00.000" {
+		return at.Format(l.day + ",\u00a015:04:05 MST")
+	}
+	if end {
+		at = at.AddDate(0, 0, -1)
+	}
+	return at.Format(l.day)
+}
+
+// sentence gives a phrase of the API a capital letter and a full stop.
+func sentence(phrase string) string {
+	first, size := utf8.DecodeRuneInString(phrase)
+	if size == 0 {
+		return ""
+	}
+	text := string(unicode.ToUpper(first)) + phrase[size:]
+	if last := text[len(text)-1]; last != '.' && last != '?' && last != '!' {
+		text += "."
+	}
+	return text
+}
