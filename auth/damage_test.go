@@ -30,15 +30,17 @@ func raw(t *testing.T, s *Store, bucket, key string) (value []byte) {
 // thousands of flips without as many commits.
 func within(t *testing.T, s *Store, bucket, key string, value []byte, check func(tx *bbolt.Tx)) {
 	t.Helper()
-	tx, err := s.db.Begin(true)
-	if err != nil {
+	undone := errors.New("undone")
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		if err := tx.Bucket([]byte(bucket)).Put([]byte(key), value); err != nil {
+			return err
+		}
+		check(tx)
+		return undone
+	})
+	if err != undone {
 		t.Fatal(err)
 	}
-	defer tx.Rollback()
-	if err := tx.Bucket([]byte(bucket)).Put([]byte(key), value); err != nil {
-		t.Fatal(err)
-	}
-	check(tx)
 }
 
 // overwrite changes a value for good.

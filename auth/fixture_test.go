@@ -47,7 +47,7 @@ func openDB(t testing.TB, path string) *bbolt.DB {
 	return db
 }
 
-func openStore(t testing.TB, db *bbolt.DB, now func() time.Time) *Store {
+func openStore(t testing.TB, db Database, now func() time.Time) *Store {
 	t.Helper()
 	trail, err := audit.Open(db, now)
 	if err != nil {

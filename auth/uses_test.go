@@ -13,7 +13,7 @@ import (
 )
 
 // stored gives the last use that the database holds, zero if none.
-func stored(t *testing.T, db *bbolt.DB, id string) (at time.Time) {
+func stored(t *testing.T, db Database, id string) (at time.Time) {
 	t.Helper()
 	err := db.View(func(tx *bbolt.Tx) (err error) {
 		at, err = lastUse(tx, id, nil)
@@ -119,13 +119,14 @@ func TestUseDuringFlush(t *testing.T) {
 func TestFailedFlushIsReported(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "meta.db")
 	synctest.Test(t, func(t *testing.T) {
-		store := openStore(t, openDB(t, path), time.Now)
+		db := openDB(t, path)
+		store := openStore(t, db, time.Now)
 		_, token := issue(t, store, Spec{})
 		mustAuthenticate(t, store, token)
 		if err := store.Err(); err != nil {
 			t.Errorf("Err() = %v before any failure, want nil", err)
 		}
-		if err := store.db.Close(); err != nil {
+		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(flushInterval)

@@ -7,12 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
-
-	"go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 
 	"licensekit/blobstore"
+	"licensekit/exporter/metadb"
 )
 
 // FormatVersion is the version of the data directory that this program writes
@@ -52,13 +49,9 @@ var (
 type Directory struct {
 	Path     string
 	Instance string // "lki_" and 26 characters: which installation this is
-	DB       *bbolt.DB
+	DB       *metadb.DB
 	Blobs    *blobstore.Store
 }
-
-// lockWait is how long an open waits for another process to let go: long
-// enough for a command that is just ending.
-const lockWait = time.Second
 
 // OpenDirectory opens a data directory, making it if create says so. Errors:
 // [ErrNewerFormat], [ErrLocked], [ErrNoDirectory], [ErrForeign].
@@ -81,7 +74,11 @@ func (d *Directory) open(create bool) error {
 	if err := d.makeDatabase(); err != nil {
 		return err
 	}
-	if d.DB, err = openDatabase(filepath.Join(d.Path, databaseFile)); err != nil {
+	d.DB, err = metadb.Open(filepath.Join(d.Path, databaseFile), metadb.Options{})
+	if errors.Is(err, metadb.ErrLocked) {
+		return ErrLocked
+	}
+	if err != nil {
 		return err
 	}
 	if err := d.emptyTmp(); err != nil {
@@ -148,21 +145,4 @@ func (d *Directory) emptyTmp() error {
 		err = errors.Join(err, os.RemoveAll(filepath.Join(d.Tmp(), leftover.Name())))
 	}
 	return err
-}
-
-// mmapSize is how much address space the database maps at once, so that no
-// write ever waits for a reader to let it grow. It costs no memory.
-const mmapSize = 64 << 30
-
-func openDatabase(path string) (*bbolt.DB, error) {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
-		Timeout: lockWait, FreelistType: bbolt.FreelistMapType, NoFreelistSync: true, InitialMmapSize: mmapSize,
-	})
-	if errors.Is(err, bolterrors.ErrTimeout) {
-		return nil, ErrLocked
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	return db, nil
 }

@@ -77,10 +77,16 @@ type Options struct {
 // the others wait for the disk, which makes many files durable as fast as one.
 const makersPerWorker = 8
 
+// database is what an exporter needs of meta.db. What it runs in Update may
+// be run more than once, in another transaction each time.
+type database interface {
+	View(func(*bbolt.Tx) error) error
+	Update(func(*bbolt.Tx) error) error
+}
+
 // Exporter makes exports and keeps them. It is safe for concurrent use.
 type Exporter struct {
-	db       *bbolt.DB
-	commits  *committer
+	db       database
 	blobs    *blobstore.Store
 	ledger   *ledger.Ledger
 	log      *Log   // the one that grows, the last of logs
@@ -105,8 +111,8 @@ type Exporter struct {
 // [ErrRolledBack], [ErrNoAnchor].
 func Open(ctx context.Context, dir *Directory, facts *ledger.Ledger, opts Options) (*Exporter, error) {
 	e := &Exporter{
-		db: dir.DB, commits: &committer{update: dir.DB.Update, turn: make(chan struct{}, 1)}, blobs: dir.Blobs,
-		ledger: facts, keys: cmp.Or(opts.Keys, dir.Keys()), instance: dir.Instance, tmp: dir.Tmp(), opts: opts,
+		db: dir.DB, blobs: dir.Blobs, ledger: facts,
+		keys: cmp.Or(opts.Keys, dir.Keys()), instance: dir.Instance, tmp: dir.Tmp(), opts: opts,
 		queue: newQueue(cmp.Or(opts.MaxQueued, MaxQueued)), rendering: make(chan struct{}, opts.Workers),
 	}
 	unfinished, err := e.open(ctx, dir.Path)

@@ -208,19 +208,20 @@ func TestDamagedUnfinishedEntry(t *testing.T) {
 // failingDatabase makes the exporter's commits fail while it is on, and counts
 // how often they did.
 type failingDatabase struct {
+	database
 	on    atomic.Bool
 	count atomic.Int32
 }
 
-func (f *failingDatabase) install(h *house) {
-	update := h.commits.update
-	h.commits.update = func(fn func(*bbolt.Tx) error) error {
-		if f.on.Load() {
-			f.count.Add(1)
-			return fmt.Errorf("write: %w", syscall.ENOSPC)
-		}
-		return update(fn)
+func (f *failingDatabase) install(h *house) { f.database, h.db = h.db, f }
+
+// Update fails while it is on.
+func (f *failingDatabase) Update(fn func(*bbolt.Tx) error) error {
+	if f.on.Load() {
+		f.count.Add(1)
+		return fmt.Errorf("write: %w", syscall.ENOSPC)
 	}
+	return f.database.Update(fn)
 }
 
 // Where neither the result nor the failure can be recorded, the export is

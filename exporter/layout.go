@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 
-	"go.etcd.io/bbolt"
+	"licensekit/exporter/metadb"
 )
 
 // A directory is made in this order: keys/ and tmp/, the format file, the
@@ -105,13 +105,7 @@ func (d *Directory) createDatabase() error {
 	if err := os.MkdirAll(d.Tmp(), 0o700); err != nil {
 		return err
 	}
-	err := createDurably(path, d.Tmp(), func(f *os.File) error {
-		db, err := bbolt.Open(f.Name(), 0o600, &bbolt.Options{Timeout: lockWait})
-		if err != nil {
-			return err
-		}
-		return errors.Join(db.Sync(), db.Close())
-	})
+	err := createDurably(path, d.Tmp(), func(f *os.File) error { return metadb.Create(f.Name()) })
 	if err != nil && overtaken(err) {
 		_, err = os.Stat(path)
 	}

@@ -27,7 +27,7 @@ type published struct {
 
 // finish makes an export ready in the database.
 func (e *Exporter) finish(p *published) error {
-	return e.commits.do(func(tx *bbolt.Tx) error {
+	return e.db.Update(func(tx *bbolt.Tx) error {
 		stored, err := loadEntry(tx, ID(p.manifest.ExportID))
 		if err != nil {
 			return err

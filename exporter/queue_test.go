@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"licensekit/exporter/report"
 )
 
@@ -167,12 +169,25 @@ func TestCreateAfterClose(t *testing.T) {
 	}
 }
 
+// heldDatabase holds up a write until it may go on.
+type heldDatabase struct {
+	database
+	arrived, proceed chan struct{}
+}
+
+func (d *heldDatabase) Update(fn func(*bbolt.Tx) error) error {
+	close(d.arrived)
+	<-d.proceed
+	return d.database.Update(fn)
+}
+
 // Close waits for what is being stored: an export that was created is there
 // after a restart.
 func TestCloseBesideCreate(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, Options{Workers: 1})
-	h.commits.turn <- struct{}{} // keeps the export from being stored
+	disk := &heldDatabase{h.db, make(chan struct{}), make(chan struct{})}
+	h.db = disk
 	created := make(chan Export)
 	go func() {
 		x, made, err := h.Create(context.Background(), ask(t, report.UsageSummary, "json"))
@@ -181,11 +196,7 @@ func TestCloseBesideCreate(t *testing.T) {
 		}
 		created <- x
 	}()
-	eventually(t, "the export to be stored", func() bool {
-		h.commits.mu.Lock()
-		defer h.commits.mu.Unlock()
-		return len(h.commits.waiting) == 1
-	})
+	<-disk.arrived
 	closed := make(chan error)
 	go func() { closed <- h.Exporter.Close() }()
 	<-h.ctx.Done()
@@ -194,7 +205,7 @@ func TestCloseBesideCreate(t *testing.T) {
 		t.Error("close returned before the export was stored")
 	case <-time.After(20 * time.Millisecond):
 	}
-	<-h.commits.turn
+	close(disk.proceed)
 	x := <-created
 	if err := <-closed; err != nil {
 		t.Errorf("close: %v", err)

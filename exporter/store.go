@@ -102,7 +102,7 @@ func (e *Exporter) insert(ctx context.Context, r Request, fresh Export) (export 
 	if err != nil {
 		return Export{}, false, err
 	}
-	err = e.commits.do(func(tx *bbolt.Tx) error {
+	err = e.db.Update(func(tx *bbolt.Tx) error {
 		if r.IdempotencyKey != "" {
 			known, err := recall(tx, r, fingerprint)
 			if !errors.Is(err, fs.ErrNotExist) {
@@ -179,7 +179,7 @@ func (e *Exporter) entry(id ID) (found entry, err error) {
 // change rewrites an export that is not final. One that is gone or final is
 // left alone, and an error.
 func (e *Exporter) change(id ID, edit func(*entry)) error {
-	return e.commits.do(func(tx *bbolt.Tx) error {
+	return e.db.Update(func(tx *bbolt.Tx) error {
 		found, err := loadEntry(tx, id)
 		if err != nil {
 			return err

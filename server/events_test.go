@@ -198,7 +198,7 @@ func TestInterruptedImportIsRecorded(t *testing.T) {
 		t.Fatal("the import succeeded, and its body did not")
 	}
 	// The same without the end that run gives it.
-	err = i.Keep(t.Context(), intake.Middle, func(ledger.Appender) (intake.Result, error) {
+	err = i.Keep(t.Context(), intake.Middle, 1, func(ledger.Appender) (intake.Result, error) {
 		return intake.Result{Accepted: 200_000, Duplicates: 7}, nil
 	})
 	if err != nil {

@@ -51,8 +51,8 @@ func (i *importing) run(ctx context.Context, read func(ledger.Appender) (intake.
 }
 
 // Keep implements [intake.Keeper].
-func (i *importing) Keep(ctx context.Context, part intake.Part, store func(ledger.Appender) (intake.Result, error)) error {
-	err := i.Atomic(ctx, func(sink ledger.Transaction) error {
+func (i *importing) Keep(ctx context.Context, part intake.Part, rows int, store func(ledger.Appender) (intake.Result, error)) error {
+	err := i.Batch(ctx, rows, func(sink ledger.Transaction) error {
 		result, err := store(sink)
 		if err != nil {
 			return err

@@ -164,7 +164,7 @@ func openSite(t testing.TB, options ...option) *site {
 	if s.Server, err = Open(opts); err != nil {
 		t.Fatal(err)
 	}
-	s.dir.DB.NoSync = true // no test here cuts the power
+	s.dir.DB.SkipSync() // no test here cuts the power
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Errorf("close: %v", err)

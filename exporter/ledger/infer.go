@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"go.etcd.io/bbolt"
+
 	"licensekit/exporter/report"
 )
 
@@ -28,9 +30,24 @@ func either(a, b string) string {
 }
 
 // linkCache remembers the links of records between batches. Whatever changes
-// records clears it. A record that doesn't exist has no links.
+// records clears it, and so does a transaction that comes to nothing. A record
+// that doesn't exist has no links.
 type linkCache struct {
 	licenses, orders, subscriptions map[string]*links
+
+	open *bbolt.Tx // whose records it may hold; nil once these are committed
+}
+
+// begin takes the cache into a write transaction, in which it may be before.
+func (c *linkCache) begin(tx *bbolt.Tx) {
+	if c.open == tx {
+		return
+	}
+	if c.open != nil { // it was rolled back
+		c.clear()
+	}
+	c.open = tx
+	tx.OnCommit(func() { c.open = nil })
 }
 
 // noLinks is what a record has that doesn't exist.

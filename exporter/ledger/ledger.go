@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,24 +20,34 @@ type Options struct {
 	Tmp string           // the directory for scratch files of rehearsals; the system's if empty
 }
 
+// Database is where a ledger keeps its buckets. What it runs in Update and
+// Exclusive is durable once these return without an error. Update may run it
+// more than once, in another transaction each time, with changes of others
+// beside it; Exclusive runs it once, alone.
+type Database interface {
+	View(func(*bbolt.Tx) error) error
+	Update(func(*bbolt.Tx) error) error
+	Exclusive(func(*bbolt.Tx) error) error
+}
+
 // Ledger is the reporting data in a bbolt database. It may be used by several
-// goroutines; writers take turns.
+// goroutines; writers take turns, or share a transaction where they bring
+// little.
 type Ledger struct {
-	db   *bbolt.DB
+	db   Database
 	now  func() time.Time
 	tmp  string
 	hash func(id string) uint64
 	part int // activities that a reading by time puts in order at once
 
-	writer sync.Mutex
-	links  *linkCache // guarded by writer
+	links *linkCache // belongs to the write transaction
 
 	tail atomic.Pointer[sealedBlock] // the tail as a block, as it was last read
 }
 
 // Open prepares the ledger's buckets in a database that the caller opened and
 // will close after the ledger's last use.
-func Open(db *bbolt.DB, options Options) (*Ledger, error) {
+func Open(db Database, options Options) (*Ledger, error) {
 	var seed [8]byte
 	rand.Read(seed[:])
 	return open(db, options, binary.LittleEndian.Uint64(seed[:]), seededHash)
@@ -46,7 +55,7 @@ func Open(db *bbolt.DB, options Options) (*Ledger, error) {
 
 // open creates the ledger with the given seed if there is none. hasher turns
 // the seed into the hash of ids.
-func open(db *bbolt.DB, options Options, seed uint64, hasher func(uint64) func(string) uint64) (*Ledger, error) {
+func open(db Database, options Options, seed uint64, hasher func(uint64) func(string) uint64) (*Ledger, error) {
 	l := &Ledger{db: db, now: options.Now, tmp: options.Tmp, part: partRows, links: newLinkCache()}
 	if l.now == nil {
 		l.now = time.Now
@@ -135,8 +144,8 @@ var (
 
 // Append stores activities in one durable transaction.
 func (l *Ledger) Append(ctx context.Context, rows []report.Activity) (outcomes []Outcome, err error) {
-	err = l.Atomic(ctx, func(a Transaction) error {
-		outcomes, err = a.Append(ctx, rows)
+	err = l.Batch(ctx, len(rows), func(t Transaction) error {
+		outcomes, err = t.Append(ctx, rows)
 		return err
 	})
 	return outcomes, err
@@ -144,32 +153,48 @@ func (l *Ledger) Append(ctx context.Context, rows []report.Activity) (outcomes [
 
 // Put stores records in one durable transaction.
 func (l *Ledger) Put(ctx context.Context, records []report.Record) (outcomes []Outcome, err error) {
-	err = l.Atomic(ctx, func(a Transaction) error {
-		outcomes, err = a.Put(ctx, records)
+	err = l.Batch(ctx, len(records), func(t Transaction) error {
+		outcomes, err = t.Put(ctx, records)
 		return err
 	})
 	return outcomes, err
 }
 
+// fewRows is up to how many rows a batch shares its transaction with others.
+// More would gain little by it, and take memory.
+const fewRows = 1024
+
+// Batch stores what fn appends and puts, all of it or, after an error, nothing.
+// rows is about how many there are. Batches of a few rows that come at the same
+// time share a transaction, so fn may run again where that came to nothing.
+func (l *Ledger) Batch(ctx context.Context, rows int, fn func(Transaction) error) error {
+	if rows > fewRows {
+		return l.Atomic(ctx, fn)
+	}
+	return l.session(ctx, l.db.Update, fn)
+}
+
 // Atomic stores all that fn appends and puts, or, if fn or the commit returns
-// an error, nothing of it. The Transaction sees its own work and is good until fn
-// returns. Everything is held in memory until then, as bbolt does: about twice
+// an error, nothing of it. fn runs once, and may take its time. The Transaction
+// sees its own work and is good until fn returns. Everything is held in memory until then, as bbolt does: about twice
 // the size that it takes in the file.
 func (l *Ledger) Atomic(ctx context.Context, fn func(Transaction) error) error {
+	return l.session(ctx, l.db.Exclusive, fn)
+}
+
+func (l *Ledger) session(ctx context.Context, transact func(func(*bbolt.Tx) error) error, fn func(Transaction) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	l.writer.Lock()
-	defer l.writer.Unlock()
-	err := l.db.Update(func(tx *bbolt.Tx) error {
+	err := transact(func(tx *bbolt.Tx) error {
 		own, err := openShelf(tx)
 		if err != nil {
 			return err
 		}
+		l.links.begin(tx)
 		return fn(&session{own: own, links: l.links, hash: l.hash, now: l.now})
 	})
 	if err != nil {
-		l.links.clear() // they may come from records that were rolled back
 		return fmt.Errorf("write to the ledger: %w", err)
 	}
 	return nil

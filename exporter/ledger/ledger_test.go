@@ -7,17 +7,14 @@ import (
 	"testing"
 	"time"
 
-	"go.etcd.io/bbolt"
-
+	"licensekit/exporter/metadb"
 	"licensekit/exporter/report"
 )
 
 // openDB opens a database as the product does.
-func openDB(t testing.TB, path string) *bbolt.DB {
+func openDB(t testing.TB, path string) *metadb.DB {
 	t.Helper()
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
-		Timeout: time.Second, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType, InitialMmapSize: 8 << 30,
-	})
+	db, err := metadb.Open(path, metadb.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

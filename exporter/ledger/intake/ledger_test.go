@@ -8,15 +8,14 @@ import (
 	"strings"
 	"testing"
 
-	"go.etcd.io/bbolt"
-
 	"licensekit/exporter/ledger"
+	"licensekit/exporter/metadb"
 )
 
 // openLedger opens a real ledger in a new database.
 func openLedger(t *testing.T) *ledger.Ledger {
 	t.Helper()
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "meta.db"), 0o600, &bbolt.Options{NoSync: true})
+	db, err := metadb.Open(filepath.Join(t.TempDir(), "meta.db"), metadb.Options{NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}

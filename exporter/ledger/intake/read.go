@@ -74,13 +74,12 @@ const (
 )
 
 // Keeper is a sink that keeps the account of a file along with its rows. It is
-// given one batch after the other, the last of a whole file even if that has no
-// rows, and
-// calls store with an Appender of its choice; it may call it again where what
-// was stored did not last. store gives the account of the file up to there.
+// given one batch after the other, with its number of rows, the last of a whole
+// file even if that has none, and calls store with an Appender of its choice; it
+// may call it again where what was stored did not last. store gives the account of the file up to there.
 type Keeper interface {
 	ledger.Appender
-	Keep(ctx context.Context, part Part, store func(ledger.Appender) (Result, error)) error
+	Keep(ctx context.Context, part Part, rows int, store func(ledger.Appender) (Result, error)) error
 }
 
 // readers has an entry per format. A reader gives errors of the file and of
@@ -120,7 +119,7 @@ func (a *appender) run(full <-chan *batch, spare chan<- *batch) error {
 func (a *appender) append(b *batch) (err error) {
 	var after Result
 	if keeper, ok := a.sink.(Keeper); ok {
-		err = keeper.Keep(a.ctx, b.part, func(sink ledger.Appender) (Result, error) {
+		err = keeper.Keep(a.ctx, b.part, len(b.places), func(sink ledger.Appender) (Result, error) {
 			after, err = a.store(b, sink)
 			return after, err
 		})

@@ -1,0 +1,203 @@
+// Package metadb owns meta.db, the bbolt database of a data directory: who
+// reads or writes it does so through a [DB].
+//
+// # Promises
+//
+//   - What a write answered is on the disk. Changes that come while a
+//     transaction is made durable share the next one and its syncs, and each
+//     ends as if it had come alone.
+//   - A plain copy of the file, by any tool that reads it from the front while
+//     it is written to, opens and holds all that was answered before the copy
+//     began, if the tool takes no longer than [Window] for this file.
+//   - After an I/O error that leaves open what the disk holds, nothing is read
+//     or written any more: every call gives the error, and [DB.Failed] is
+//     closed. The next open finds what is on the disk. A full disk is no such
+//     error: what was to be written isn't, and the next write may succeed.
+//
+// # How a copy stays whole
+//
+// bbolt never changes a page that the newest tree uses, but it uses pages of
+// older trees again. A copier reads the two meta pages first, and then for a
+// while the pages of the tree that they named. So each write transaction,
+// before its first change, begins a read transaction on the tree that it will
+// replace, and keeps it for the window: no page of a tree that was the newest
+// within the window is written to. (One long read transaction would not do:
+// bbolt gives back pages that were both allocated and freed after it.)
+//
+// The file grows by what is replaced within the window, some 70 KB for a small
+// commit. When that comes to much, commits are made farther apart, see [pace].
+// The free list is not stored, for it would list all those pages with every
+// commit. The file is made longer well before the pages are needed, so that it
+// is as long as its tree wants when a tool looks at its size.
+//
+// # Limits
+//
+// The file ends at 63 GiB. On Windows bbolt can't map more than the file has,
+// so nothing is kept for copies of a running server there.
+package metadb
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// Window is how long a tool may take to read the file.
+const Window = 10 * time.Minute
+
+// The errors of a database that callers branch on.
+var (
+	ErrLocked = errors.New("another process holds the database")
+	ErrFailed = errors.New("the database is out of service after an I/O error")
+)
+
+// DB is an open database. It is safe for concurrent use.
+type DB struct {
+	file *os.File // bbolt's own
+	bolt *bbolt.DB
+
+	turn    chan struct{} // holds a value while a transaction is made; guards pins and pace
+	pins    *pins         // nil where copies are not protected
+	pace    pace
+	waiting waiting
+
+	failed  chan struct{} // closed once failure is set
+	failing sync.Mutex
+	failure error // guarded by failing
+}
+
+// Options are for tests.
+type Options struct {
+	NoSync      bool          // a power cut may lose everything
+	Unprotected bool          // a copy of the file may be torn
+	Window      time.Duration // [Window] if 0
+}
+
+const (
+	lockWait = time.Second // enough for a process that is just ending
+	mapSize  = 64 << 30    // of address space, so that a write never waits for readers to let the map grow; costs no memory
+	maxSize  = mapSize - 1<<30
+)
+
+// Create makes the file of an empty database at a path where there is nothing
+// yet, durably but for its name.
+func Create(path string) error {
+	bolt, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, NoFreelistSync: true})
+	if err != nil {
+		return fmt.Errorf("create %s: %w", path, err)
+	}
+	return errors.Join(bolt.Sync(), bolt.Close())
+}
+
+// Open opens the database in a file. Errors: [ErrLocked].
+func Open(path string, options Options) (*DB, error) {
+	db := &DB{turn: make(chan struct{}, 1), failed: make(chan struct{})}
+	bolt := &bbolt.Options{
+		Timeout: lockWait, FreelistType: bbolt.FreelistMapType, NoFreelistSync: true, NoSync: options.NoSync,
+		OpenFile: func(name string, flag int, mode os.FileMode) (file *os.File, err error) {
+			file, err = os.OpenFile(name, flag, mode)
+			db.file = file
+			return file, err
+		},
+	}
+	if runtime.GOOS != "windows" { // where the file would get that long at once
+		bolt.InitialMmapSize, bolt.MaxSize = mapSize, maxSize
+		if !options.Unprotected {
+			db.pins = newPins(options.Window)
+		}
+	}
+	var err error
+	if db.bolt, err = bbolt.Open(path, 0o600, bolt); errors.Is(err, bolterrors.ErrTimeout) {
+		err = ErrLocked
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	db.bolt.AllocSize = growth
+	return db, nil
+}
+
+// Close waits for transactions under way and lets go of the file.
+func (db *DB) Close() error {
+	db.turn <- struct{}{}
+	defer func() { <-db.turn }()
+	if db.pins != nil {
+		db.pins.release(len(db.pins.held))
+	}
+	return db.bolt.Close()
+}
+
+// SkipSync gives up durability: a power cut may lose everything. It is for
+// tests, before the database is used.
+func (db *DB) SkipSync() { db.bolt.NoSync = true }
+
+// View runs fn on one state of the database, which nothing changes meanwhile.
+func (db *DB) View(fn func(*bbolt.Tx) error) error {
+	if err := db.Err(); err != nil {
+		return err
+	}
+	return db.bolt.View(fn)
+}
+
+// Failed is closed once an I/O error has put the database out of service.
+func (db *DB) Failed() <-chan struct{} { return db.failed }
+
+// Err is why the database is out of service, nil if it isn't. It wraps
+// [ErrFailed].
+func (db *DB) Err() error {
+	db.failing.Lock()
+	defer db.failing.Unlock()
+	return db.failure
+}
+
+// fail puts the database out of service.
+func (db *DB) fail(err error) error {
+	db.failing.Lock()
+	defer db.failing.Unlock()
+	if db.failure == nil {
+		db.failure = fmt.Errorf("%w: %w", ErrFailed, err)
+		close(db.failed)
+	}
+	return db.failure
+}
+
+// Usage is the room that the database takes, in bytes.
+type Usage struct {
+	File int64 // the file's length, which it has in part as holes
+	Live int64 // pages of the newest tree
+	Free int64 // pages to be used again
+	Held int64 // pages of older trees, kept for copies that are being taken
+}
+
+// Usage tells how the file is used.
+func (db *DB) Usage() (u Usage, err error) {
+	err = db.View(func(tx *bbolt.Tx) error {
+		u = db.usage(tx.Size())
+		info, err := db.file.Stat()
+		if err == nil {
+			u.File = info.Size()
+		}
+		return err
+	})
+	return u, err
+}
+
+// usage is told how many bytes of the file have ever been used.
+func (db *DB) usage(used int64) Usage {
+	stats, page := db.bolt.Stats(), int64(db.bolt.Info().PageSize)
+	u := Usage{Free: int64(stats.FreePageN) * page, Held: int64(stats.PendingPageN) * page}
+	u.Live = used - u.Free - u.Held
+	return u
+}
+
+// used is how many bytes of the file have ever been used.
+func (db *DB) used() (bytes int64) {
+	db.bolt.View(func(tx *bbolt.Tx) error { bytes = tx.Size(); return nil })
+	return bytes
+}
