@@ -28,7 +28,7 @@ type rule struct {
 
 // verifying is what verification is made of.
 var verifying = []string{
-	"licensekit/exporter/evidence", "licensekit/exporter/render/...", "licensekit/exporter/report/...", "licensekit/exporter/rfc4180/...",
+	"licensekit/exporter/evidence/...", "licensekit/exporter/render/...", "licensekit/exporter/report/...", "licensekit/exporter/rfc4180/...",
 }
 
 // network is what opens sockets, in the standard library.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"licensekit/exporter/evidence/tilelog"
 )
 
 // Every flipped byte is refused, also where only the signature by a pinned key
@@ -115,7 +117,7 @@ func TestOtherArchives(t *testing.T) {
 		"long name":        rename(strings.Repeat("a", 65535), 0),
 		"big manifest":     func(p []part) []part { p[0] = smallPart(ManifestName, make([]byte, MaxManifest+1)); return p },
 		"big signature":    func(p []part) []part { p[1] = smallPart(SignatureName, make([]byte, 65)); return p },
-		"big proof":        func(p []part) []part { p[3] = smallPart(ProofName, make([]byte, 1<<15)); return p },
+		"big proof":        func(p []part) []part { p[3] = smallPart(ProofName, make([]byte, tilelog.MaxProof+1)); return p },
 		"big sums":         func(p []part) []part { p[4] = smallPart(SumsName, make([]byte, 5000)); return p },
 	} {
 		wantFailed(t, name, verifyBundle(t, assemble(t, change(f.parts(t))), pin(key)), 1)

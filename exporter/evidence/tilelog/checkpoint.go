@@ -15,8 +15,9 @@ import (
 // proofs would not end.
 const MaxSize = 1 << 40
 
-// MaxCheckpoint bounds a signed checkpoint, in bytes.
-const MaxCheckpoint = 8 << 10
+// MaxCheckpoint bounds a signed checkpoint, in bytes: 32 cosignatures of
+// ML-DSA-44 are within it.
+const MaxCheckpoint = 128 << 10
 
 // ErrNotSigned says that the wanted key did not sign a checkpoint.
 var ErrNotSigned = errors.New("not signed by the log's key")

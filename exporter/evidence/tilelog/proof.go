@@ -10,7 +10,7 @@ import (
 )
 
 // MaxProof bounds the text of a proof, in bytes.
-const MaxProof = 16 << 10
+const MaxProof = MaxCheckpoint + 8<<10
 
 // maxPath bounds the hashes of a proof; more no tree of [MaxSize] needs.
 const maxPath = 63
