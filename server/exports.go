@@ -77,6 +77,20 @@ func exportRequest(w http.ResponseWriter, r *request) (exporter.Request, error) 
 	return ask, err
 }
 
+// estimateExport answers with what an export of the same request would be if it
+// were made now.
+func (s *Server) estimateExport(w http.ResponseWriter, r *request) error {
+	ask, err := exportRequest(w, r)
+	if err != nil {
+		return err
+	}
+	estimate, err := s.exports.Estimate(r.Context(), ask)
+	if err != nil {
+		return err
+	}
+	return s.reply(w, r, http.StatusOK, estimate)
+}
+
 // waitOf reads `Prefer: wait=N`, in seconds.
 func waitOf(r *request) (time.Duration, error) {
 	for _, line := range r.Header.Values("Prefer") {

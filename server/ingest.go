@@ -2,12 +2,10 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 
 	"licensekit/exporter/ledger"
 	"licensekit/exporter/ledger/intake"
-	"licensekit/exporter/report"
 )
 
 // maxIngest bounds the body of an ingestion, in bytes. It is read as a stream.
@@ -20,9 +18,9 @@ func (s *Server) ingestActivities(w http.ResponseWriter, r *request) error {
 
 // ingestRecords upserts records of an object.
 func (s *Server) ingestRecords(w http.ResponseWriter, r *request) error {
-	object := report.Object(r.params.ByName("object"))
-	if object.Properties() == nil {
-		return &problem{status: 404, code: "NOT_FOUND", message: "there is no such object", detail: fmt.Sprintf("objects are %v", report.Objects)}
+	object, err := objectOf(r)
+	if err != nil {
+		return err
 	}
 	return s.ingest(w, r, string(object))
 }

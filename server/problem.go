@@ -13,6 +13,7 @@ import (
 	"licensekit/blobstore"
 	"licensekit/exporter"
 	"licensekit/exporter/ledger/intake"
+	"licensekit/exporter/render"
 	"licensekit/exporter/report"
 )
 
@@ -64,6 +65,7 @@ func problemOf(err error) *problem {
 		file     *intake.FileError
 		tooLarge *http.MaxBytesError
 		corrupt  *blobstore.CorruptError
+		capacity *render.CapacityError
 	)
 	switch {
 	case errors.As(err, &known):
@@ -85,6 +87,8 @@ func problemOf(err error) *problem {
 		return &problem{status: 422, code: "TOTAL_OVERFLOW", message: "the report can't be added up", detail: report.ErrOverflow.Error()}
 	case errors.Is(err, report.ErrTooManyGroups):
 		return &problem{status: 422, code: "TOO_MANY_GROUPS", message: "the report has too many groups", detail: report.ErrTooManyGroups.Error()}
+	case errors.As(err, &capacity):
+		return &problem{status: 422, code: capacity.Code(), message: "the format can't hold the report", detail: capacity.Error()}
 	case errors.As(err, &tooLarge):
 		return &problem{status: 413, code: "PAYLOAD_TOO_LARGE", message: "the request's body is too large", detail: "the limit is " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes"}
 	case errors.Is(err, fs.ErrNotExist):

@@ -13,16 +13,22 @@ import (
 // readReport answers with a report as it is now.
 func (s *Server) readReport(kind report.Kind) func(http.ResponseWriter, *request) error {
 	names := append(report.FilterNames(kind), "limit")
-	if kind == report.UsageLedger {
+	switch kind {
+	case report.UsageLedger:
 		names = append(names, "cursor")
+	case report.UsageSummary:
+		names = append(names, "order")
 	}
 	return func(w http.ResponseWriter, r *request) error {
 		q, err := queryOf(r, names...)
 		if err != nil {
 			return err
 		}
-		before, limit, err := pageOf(q)
-		if err != nil {
+		excerpt := report.Excerpt{Order: q.Get("order")}
+		if order := excerpt.Order; order != "" && order != "amount" && order != "events" {
+			return invalidQuery(fmt.Sprintf("order %q must be amount or events", order))
+		}
+		if excerpt.Before, excerpt.Limit, err = pageOf(q); err != nil {
 			return err
 		}
 		filters, err := filtersOf(kind, q)
@@ -35,7 +41,7 @@ func (s *Server) readReport(kind report.Kind) func(http.ResponseWriter, *request
 		var live *report.Live
 		var next int64
 		err = s.ledger.View(r.Context(), func(snapshot *ledger.Snapshot) (err error) {
-			live, next, err = report.ReadLive(r.Context(), snapshot, kind, filters, before, limit)
+			live, next, err = report.ReadLive(r.Context(), snapshot, kind, filters, excerpt)
 			return err
 		})
 		if err != nil {
@@ -52,7 +58,7 @@ func (s *Server) readReport(kind report.Kind) func(http.ResponseWriter, *request
 func filtersOf(kind report.Kind, q url.Values) (report.Filters, error) {
 	values := map[string]string{}
 	for name := range q {
-		if name != "limit" && name != "cursor" {
+		if name != "limit" && name != "cursor" && name != "order" {
 			values[name] = q.Get(name)
 		}
 	}

@@ -35,6 +35,8 @@ func (s *Server) routes() []route {
 		{"GET", "/api/v1/reports/exports/:id/bundle", auth.ReportExport, s.downloadBundle},
 		{"GET", "/api/v1/reports/exports/:id/pages/:page", auth.ReportExport, s.previewPage},
 
+		{"POST", "/api/v1/reports/estimate", auth.ReportExport, s.estimateExport},
+
 		{"GET", "/api/v1/reports/usage-summary", auth.ReportRead, s.readReport(report.UsageSummary)},
 		{"GET", "/api/v1/reports/usage-ledger", auth.ReportRead, s.readReport(report.UsageLedger)},
 		{"GET", "/api/v1/reports/license-audit", auth.ReportRead, s.readReport(report.LicenseAudit)},
@@ -42,6 +44,7 @@ func (s *Server) routes() []route {
 		{"GET", "/api/v1/reports/subscription-settlement", auth.ReportRead, s.readReport(report.SubscriptionSettlement)},
 		{"GET", "/api/v1/activities", auth.ReportRead, s.listActivities},
 		{"POST", "/api/v1/activities", auth.ReportWrite, s.ingestActivities},
+		{"GET", "/api/v1/records/:object", auth.ReportRead, s.listRecords},
 		{"POST", "/api/v1/records/:object", auth.ReportWrite, s.ingestRecords},
 
 		{"GET", "/api/v1/api-keys", auth.Admin, s.listKeys},

@@ -31,6 +31,7 @@ func entries(export string) map[string]entry {
 		"GET /api/v1/reports/exports/:id/download":    {auth.ReportExport, exportsPath + "/" + export + "/download", "", 200},
 		"GET /api/v1/reports/exports/:id/bundle":      {auth.ReportExport, exportsPath + "/" + export + "/bundle", "", 200},
 		"GET /api/v1/reports/exports/:id/pages/:page": {auth.ReportExport, exportsPath + "/" + export + "/pages/1.png", "", 404}, // it is no PDF
+		"POST /api/v1/reports/estimate":               {auth.ReportExport, "/api/v1/reports/estimate", jsonExport, 200},
 		"GET /api/v1/reports/usage-summary":           {auth.ReportRead, "/api/v1/reports/usage-summary", "", 200},
 		"GET /api/v1/reports/usage-ledger":            {auth.ReportRead, "/api/v1/reports/usage-ledger", "", 200},
 		"GET /api/v1/reports/license-audit":           {auth.ReportRead, "/api/v1/reports/license-audit?license_id=l", "", 200},
@@ -49,6 +50,7 @@ func entries(export string) map[string]entry {
 		"POST /api/v1/system/keys/rotate":             {auth.Admin, "/api/v1/system/keys/rotate", "", 200},
 		"GET /api/v1/system/check":                    {auth.Admin, "/api/v1/system/check", "", 200},
 		"POST /api/v1/activities":                     {auth.ReportWrite, "/api/v1/activities", `[]`, 200},
+		"GET /api/v1/records/:object":                 {auth.ReportRead, "/api/v1/records/products", "", 200},
 		"POST /api/v1/records/:object":                {auth.ReportWrite, "/api/v1/records/products", `[{"id":"p"}]`, 200},
 		"GET /api/v1/api-keys":                        {auth.Admin, "/api/v1/api-keys", "", 200},
 		"POST /api/v1/api-keys":                       {auth.Admin, "/api/v1/api-keys", `{"name":"n","scopes":["report:read"]}`, 201},

@@ -51,6 +51,26 @@ func (b Batch) Len() int {
 	return max(b[0].Text.Len(), len(b[0].Int))
 }
 
+// Head gives the first rows, at most so many.
+func (b Batch) Head(most int) Batch {
+	if b.Len() <= most {
+		return b
+	}
+	head := slices.Clone(b)
+	for i := range head {
+		v := &head[i]
+		switch {
+		case v.Int != nil:
+			v.Int = v.Int[:most]
+		case v.Text.Codes != nil:
+			v.Text.Codes = v.Text.Codes[:most]
+		default:
+			v.Text.Values = v.Text.Values[:most]
+		}
+	}
+	return head
+}
+
 // Rows streams the rows of a section. After an error it ends.
 type Rows = iter.Seq2[Batch, error]
 

@@ -21,20 +21,26 @@ type Live struct {
 	Omitted map[string]int64            `json:"omitted,omitempty"` // rows beyond the limit, per section
 }
 
+// Excerpt says which rows of a report are kept.
+type Excerpt struct {
+	Limit  int    // of each section
+	Before int64  // of the usage ledger, only lower sequences; 0 for all
+	Order  string // the column of which the rows that have the most come first; "" for the report's own order
+}
+
 // ReadLive computes a report and keeps the first rows of each section, up to
-// limit. The usage ledger is a list: it is read newest first, from below the
-// sequence before (0 for the newest), and next is where the following page
-// goes on, 0 at the end.
-func ReadLive(ctx context.Context, source Source, kind Kind, filters Filters, before int64, limit int) (live *Live, next int64, err error) {
+// the limit. The usage ledger is a list: it is read newest first, and next is
+// where the following page goes on, 0 at the end. Errors: *[FilterError].
+func ReadLive(ctx context.Context, source Source, kind Kind, filters Filters, excerpt Excerpt) (live *Live, next int64, err error) {
 	live = &Live{
 		Kind: kind, Filters: filters, AsOf: source.Sequence(),
 		Columns: map[string][]Column{}, Rows: map[string][]map[string]any{},
 	}
 	if kind == UsageLedger {
 		match := filters.Match()
-		match.Usage, match.Below = true, before
+		match.Usage, match.Below = true, excerpt.Before
 		live.Columns["usage"] = ledgerColumns
-		live.Rows["usage"], next, err = page(ctx, source, match, ledgerColumns, limit)
+		live.Rows["usage"], next, err = page(ctx, source, match, ledgerColumns, excerpt.Limit)
 		return live, next, err
 	}
 	document, err := Build(ctx, source, kind, filters)
@@ -43,18 +49,21 @@ func ReadLive(ctx context.Context, source Source, kind Kind, filters Filters, be
 	}
 	live.Totals = Totals{}
 	for i := range document.Sections {
-		if err := live.read(&document.Sections[i], limit); err != nil {
+		if err := live.read(&document.Sections[i], excerpt); err != nil {
 			return nil, 0, err
 		}
 	}
 	return live, 0, nil
 }
 
-func (l *Live) read(s *Section, limit int) error {
+func (l *Live) read(s *Section, excerpt Excerpt) error {
 	if err := l.Totals.Add(s, nil); err != nil {
 		return err
 	}
-	rows := []map[string]any{}
+	keep, err := excerpt.of(s)
+	if err != nil {
+		return err
+	}
 	for batch, err := range s.Rows {
 		if err == nil {
 			err = l.Totals.Add(s, batch)
@@ -62,10 +71,9 @@ func (l *Live) read(s *Section, limit int) error {
 		if err != nil {
 			return err
 		}
-		for row := range min(batch.Len(), limit-len(rows)) {
-			rows = append(rows, batch.Row(s.Columns, row))
-		}
+		keep.add(batch)
 	}
+	rows := keep.sorted()
 	l.Columns[s.Name], l.Rows[s.Name] = s.Columns, rows
 	if omitted := l.Totals[s.Name]["rows"] - int64(len(rows)); omitted > 0 {
 		if l.Omitted == nil {
@@ -115,7 +123,7 @@ func page(ctx context.Context, source Source, match Match, columns []Column, lim
 
 // Row gives a row as a JSON object has it: by column name, times as
 // [FormatTime] writes them, integers beyond ±(2^53-1) as strings of digits,
-// and nil for absent values.
+// and nil for absent values. Text is copied: the row outlives the batch.
 func (b Batch) Row(columns []Column, row int) map[string]any {
 	object := make(map[string]any, len(columns))
 	for i, c := range columns {
@@ -127,7 +135,7 @@ func (b Batch) Row(columns []Column, row int) map[string]any {
 func (v *Vector) value(typ Type, row int) any {
 	if typ == String {
 		if text := v.Text.At(row); text != "" {
-			return text
+			return strings.Clone(text)
 		}
 		return nil
 	}

@@ -1,6 +1,9 @@
 package report
 
-import "slices"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // Object names a sort of record of the LicenseKit contract.
 type Object string
@@ -160,4 +163,26 @@ func (r Record) Equal(other Record) bool {
 	return r.Object == other.Object && !slices.ContainsFunc(r.Object.Properties(), func(p Property) bool {
 		return r.values[p.Name] != other.values[p.Name]
 	})
+}
+
+// Members gives a record as a JSON object has it: every property by its name,
+// times as [FormatTime] writes them, metadata as the object that it is, and nil
+// for what is absent.
+func (r Record) Members() map[string]any {
+	members := map[string]any{}
+	for _, p := range r.Object.Properties() {
+		value := r.values[p.Name]
+		switch v := value.(type) {
+		case int64:
+			if p.Type == TimeProperty {
+				value = FormatTime(v)
+			}
+		case string:
+			if p.Type == ObjectProperty {
+				value = json.RawMessage(v)
+			}
+		}
+		members[p.Name] = value
+	}
+	return members
 }
