@@ -99,6 +99,7 @@ type Exporter struct {
 	keyMu sync.RWMutex         // held while something is signed and logged, and wholly while the key is replaced
 	key   *evidence.SigningKey // guarded by keyMu
 
+	outage    outage
 	queue     *queue
 	rendering chan struct{} // holds a value for each export that is rendered
 	ctx       context.Context
@@ -113,7 +114,7 @@ func Open(ctx context.Context, dir *Directory, facts *ledger.Ledger, opts Option
 	e := &Exporter{
 		db: dir.DB, blobs: dir.Blobs, ledger: facts,
 		keys: cmp.Or(opts.Keys, dir.Keys()), instance: dir.Instance, tmp: dir.Tmp(), opts: opts,
-		queue: newQueue(cmp.Or(opts.MaxQueued, MaxQueued)), rendering: make(chan struct{}, opts.Workers),
+		outage: outage{begun: make(chan struct{})}, queue: newQueue(cmp.Or(opts.MaxQueued, MaxQueued)), rendering: make(chan struct{}, opts.Workers),
 	}
 	unfinished, err := e.open(ctx, dir.Path)
 	if err != nil {

@@ -52,7 +52,7 @@ func (e *Exporter) rest(pause time.Duration) {
 // run makes one export and records how it ended. After an error it is
 // unfinished: Close cut it short, or its end could not be recorded.
 func (e *Exporter) run(run *running, log *slog.Logger) error {
-	err := e.freeze(e.ctx, run)
+	err := e.outage.notice(e.freeze(e.ctx, run))
 	if err == nil {
 		return nil
 	}

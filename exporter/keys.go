@@ -58,7 +58,7 @@ func (e *Exporter) RotateKey(ctx context.Context) (evidence.PublicKey, error) {
 	e.keyMu.Lock()
 	defer e.keyMu.Unlock()
 	key, err := evidence.Rotate(ctx, e.keys, e.log.Log, e.instance, e.opts.Now())
-	if err != nil {
+	if e.outage.notice(err) != nil {
 		return evidence.PublicKey{}, err
 	}
 	e.key = key

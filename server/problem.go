@@ -101,6 +101,8 @@ func problemOf(err error) *problem {
 		return &problem{status: 409, code: "IDEMPOTENCY_CONFLICT", message: "this Idempotency-Key was used for another request", detail: err.Error()}
 	case errors.Is(err, exporter.ErrBusy):
 		return &problem{status: 429, code: "TOO_MANY_REQUESTS", message: "too many exports are waiting", header: retryAfter(10)}
+	case exporter.IsOutage(err):
+		return &problem{status: 503, code: "UNAVAILABLE", message: "the disk failed, and the server is stopping", header: retryAfter(5), cause: err}
 	case errors.Is(err, exporter.ErrClosed), errors.Is(err, context.Canceled):
 		return &problem{status: 503, code: "UNAVAILABLE", message: "the server is shutting down", header: retryAfter(5)}
 	case errors.Is(err, syscall.ENOSPC):

@@ -16,13 +16,16 @@ import (
 // shutdownGrace is how long a stop waits for requests that are under way.
 const shutdownGrace = 20 * time.Second
 
-// Serve answers on the listeners until ctx ends or one of them breaks, then
-// lets requests that are under way finish within a grace. The listeners are
-// closed when it returns, and the server answers no more.
+// Serve answers on the listeners until ctx ends, one of them breaks or the disk
+// fails, then lets requests that are under way finish within a grace. The
+// listeners are closed when it returns, and the server answers no more. An
+// error that [exporter.IsOutage] knows means that the data directory must be
+// opened again before anything more is written.
 func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 	defer s.recordStart(listeners)()
 	group, ctx := errgroup.WithContext(ctx)
 	defer context.AfterFunc(ctx, s.stop)()
+	group.Go(func() error { return s.outage(ctx) })
 	for _, l := range listeners {
 		server := s.httpServer(l.owner)
 		group.Go(func() error {
@@ -49,6 +52,18 @@ func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 		})
 	}
 	return group.Wait()
+}
+
+// outage waits until the disk fails or ctx ends.
+func (s *Server) outage(ctx context.Context) error {
+	select {
+	case <-s.dir.DB.Failed():
+		return s.dir.DB.Err()
+	case <-s.exports.Failed():
+		return s.exports.Err()
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 func (s *Server) httpServer(owner bool) *http.Server {

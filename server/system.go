@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"licensekit/exporter/audit"
@@ -27,7 +28,7 @@ func (s *Server) ready(w http.ResponseWriter, r *request) error {
 
 // Check tells why the server is not ready, nil if it is.
 func (s *Server) Check() error {
-	if err := s.tokens.Err(); err != nil {
+	if err := errors.Join(s.tokens.Err(), s.exports.Err()); err != nil {
 		return err
 	}
 	_, err := s.sequence(context.Background())

@@ -53,8 +53,9 @@ const Window = 10 * time.Minute
 
 // The errors of a database that callers branch on.
 var (
-	ErrLocked = errors.New("another process holds the database")
-	ErrFailed = errors.New("the database is out of service after an I/O error")
+	ErrLocked   = errors.New("another process holds the database")
+	ErrFailed   = errors.New("the database is out of service after an I/O error")
+	ErrTooLarge = errors.New("the database has reached the largest size that it can have")
 )
 
 // DB is an open database. It is safe for concurrent use.

@@ -13,7 +13,7 @@ type pace struct {
 }
 
 const (
-	burst   = 256 << 20
+	burst   = 384 << 20
 	budget  = 512 << 20
 	longest = 200 * time.Millisecond // the gap when all of the budget is held
 )

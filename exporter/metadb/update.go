@@ -6,11 +6,13 @@ import (
 	"io/fs"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // waiting are the changes for the next transaction.
@@ -179,20 +181,20 @@ func (db *DB) makeDurable(tx *bbolt.Tx) (err error) {
 	return db.extend(used)
 }
 
-// judge decides what an error of a commit means. Before the meta page is
-// written, a write that had no room has changed nothing that counts. Anything
-// else that the system reports leaves it open whether the disk holds the
-// transaction.
+// judge decides what an error of a commit means. What had no room was not
+// written, and the meta page, which comes last, needs none. After anything else
+// it is open whether the disk holds the transaction.
 func (db *DB) judge(err error) error {
 	var failed *fs.PathError
-	if full(err) && errors.As(err, &failed) && (failed.Op == "write" || failed.Op == "truncate") {
+	switch {
+	case errors.Is(err, bolterrors.ErrMaxSizeReached):
+		return fmt.Errorf("%w: %d bytes", ErrTooLarge, int64(maxSize))
+	case full(err) && errors.As(err, &failed) && failed.Op == "write":
 		return err
+	case strings.HasPrefix(err.Error(), "file resize error:"): // bbolt hides the cause
+		return fmt.Errorf("%w: %v", syscall.ENOSPC, err)
 	}
-	var number syscall.Errno
-	if errors.As(err, &number) {
-		return db.fail(err)
-	}
-	return err
+	return db.fail(err)
 }
 
 func full(err error) bool {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"licensekit/exporter"
 	"licensekit/exporter/render"
 	"licensekit/server"
 	"licensekit/server/console"
@@ -103,7 +104,11 @@ func (env *Env) listenAndServe(ctx context.Context, s *server.Server, o serveOpt
 		fmt.Fprintf(env.Stderr, "warning: %s is reached from other machines, and without --tls-cert tokens travel in the clear\n", o.address)
 	}
 	up(scheme + "://" + public.Addr().String())
-	return s.Serve(ctx, public, owner)
+	err = s.Serve(ctx, public, owner)
+	if exporter.IsOutage(err) {
+		return failed(err, "see to the disk and start again: all that was answered is there, exports under way are made anew")
+	}
+	return err
 }
 
 // greet says what whoever started the server needs next.

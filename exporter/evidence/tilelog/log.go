@@ -25,6 +25,10 @@ const keepPartial = 64
 // ErrMismatch says that a directory's checkpoint and tiles are not of one log.
 var ErrMismatch = errors.New("the log's checkpoint and its tiles do not match")
 
+// ErrBroken says that nothing can be appended until the log is opened again:
+// after an I/O error it is unknown what the disk holds.
+var ErrBroken = errors.New("the log must be opened again")
+
 // ErrClosed says that a log grows no more, and that nothing can be signed for it.
 var ErrClosed = errors.New("the log is closed")
 

@@ -41,12 +41,12 @@ func (l *Log) write(leaves [][]byte) error {
 		return err
 	}
 	if err := l.disk.place(checkpointName); err != nil {
-		l.broken = fmt.Errorf("open the log again: it is unknown whether checkpoint %d was published: %w", next.Size, err)
+		l.broken = fmt.Errorf("%w: it is unknown whether checkpoint %d was published: %w", ErrBroken, next.Size, err)
 		return l.broken
 	}
 	if l.anchor != nil {
 		if err := l.anchor.Hold(head); err != nil { // it must not be spoken of, and is on the disk
-			l.broken = fmt.Errorf("open the log again: checkpoint %d is not in its anchor: %w", next.Size, err)
+			l.broken = fmt.Errorf("%w: checkpoint %d is not in its anchor: %w", ErrBroken, next.Size, err)
 			return l.broken
 		}
 	}
