@@ -115,9 +115,9 @@ func (f *ForkEvidence) write(b *strings.Builder) {
 }
 
 func (s *Step) write(b *strings.Builder) {
-	fmt.Fprintf(b, "  %d %-10s  %-7s  %s\n", s.Number, s.Name, s.Outcome, printable(s.Detail))
+	fmt.Fprintf(b, "  %2d %-10s  %-7s  %s\n", s.Number, s.Name, s.Outcome, printable(s.Detail))
 	if s.Expected != "" || s.Found != "" {
-		fmt.Fprintf(b, "      expected  %s\n      found     %s\n", printable(s.Expected), printable(s.Found))
+		fmt.Fprintf(b, "       expected  %s\n       found     %s\n", printable(s.Expected), printable(s.Found))
 	}
 }
 

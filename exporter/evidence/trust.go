@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"licensekit/exporter/evidence/tilelog"
+	"licensekit/exporter/evidence/witness"
 )
 
 // The files of a reviewer's directory.
@@ -19,6 +20,7 @@ const (
 	logKeySuffix   = ".vkey"
 	logKeyBase     = "log" // log.vkey goes with checkpoint, next.vkey with next.checkpoint
 	checkpointName = "checkpoint"
+	policyName     = "policy"
 	forkPrefix     = "fork-"
 )
 
@@ -30,6 +32,8 @@ const (
 //	<name>.vkey        the verifier key of another log, of one that was begun
 //	                   anew or of another instance
 //	<name>.checkpoint  the newest checkpoint of that log; kept by us
+//	policy             whose cosignatures a checkpoint must bear, see package
+//	                   witness; may be missing
 //	fork-<digest>.txt  two checkpoints that can't both be true; kept by us
 type TrustStore struct {
 	dir   string
@@ -70,7 +74,33 @@ func (s *TrustStore) load() error {
 		}
 		s.trust.Keys = append(s.trust.Keys, key)
 	}
-	return s.loadLogs(names)
+	if err := s.loadLogs(names); err != nil {
+		return err
+	}
+	if !slices.Contains(names, policyName) {
+		return nil
+	}
+	text, err := readBounded(filepath.Join(s.dir, policyName), witness.MaxPolicy)
+	if err != nil {
+		return err
+	}
+	return s.SetPolicy(text)
+}
+
+// SetPolicy takes a policy in the place of the directory's own. Each log that
+// it names must be pinned in the directory, for its checkpoint is kept there.
+func (s *TrustStore) SetPolicy(text []byte) error {
+	policy, err := witness.ParsePolicy(text)
+	if err != nil {
+		return err
+	}
+	for _, text := range policy.Logs() {
+		if !slices.ContainsFunc(s.trust.LogKeys, func(k LogKey) bool { return k.String() == text }) {
+			return fmt.Errorf("the policy names log %s, of which no *%s in %s has that key", text, logKeySuffix, s.dir)
+		}
+	}
+	s.trust.Policy = policy
+	return nil
 }
 
 // loadLogs reads the keys of logs, and the checkpoint that was kept of each.

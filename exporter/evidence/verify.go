@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"licensekit/exporter/evidence/tilelog"
+	"licensekit/exporter/evidence/witness"
 )
 
 // Input is what is verified: a bundle, or an artifact with the manifest and
@@ -32,6 +33,9 @@ type Trust struct {
 	// Consistency are proofs between Last and the checkpoints of bundles, as
 	// [tilelog.Consistency] encodes them. They need no trust.
 	Consistency [][]byte
+	// Policy says whose cosignatures a checkpoint must bear; nil if nobody's.
+	// The logs that it names are pinned by it.
+	Policy *witness.Policy
 }
 
 // check is a verification under way.
@@ -72,6 +76,7 @@ var steps = []step{
 	{7, "checkpoint", (*check).checkCheckpoint},
 	{8, "content", (*check).checkContent},
 	{9, "pages", (*check).checkPages},
+	{10, "witnesses", (*check).checkWitnesses},
 }
 
 // notRun says why a step does not apply.
@@ -91,6 +96,10 @@ func Verify(ctx context.Context, input Input, trust Trust) (*Result, error) {
 	}
 	if file == nil {
 		return nil, errors.New("verify: neither a bundle nor an artifact was given")
+	}
+	trust, err := trust.pinPolicy()
+	if err != nil {
+		return nil, fmt.Errorf("verify: %w", err)
 	}
 	c := &check{input: input, trust: trust, source: &source{ctx: ctx, file: file}}
 	if err := c.readLast(); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"licensekit/exporter/evidence"
+	"licensekit/exporter/evidence/witness"
 )
 
 func (env *Env) verify() *cli.Command {
@@ -31,12 +32,19 @@ func (env *Env) verify() *cli.Command {
 			"for a proof, licensekit log consistency makes it; --consistency takes it. A log that was\n" +
 			"begun anew has another key: put it beside log.vkey as another *.vkey file, once the\n" +
 			"vendor has told you why.\n\n" +
+			"A policy asks for cosignatures of witnesses, so that a log that shows two histories\n" +
+			"needs their help. It has lines like these; log lines pin the log's key too:\n\n" +
+			"   log     licensekit/lki_…+9f93ddaa+AT1A…\n" +
+			"   witness auditor example.org/auditor+0d6f2c3e+BH9w…\n" +
+			"   group   both all auditor archive\n" +
+			"   quorum  both\n\n" +
 			"One file is shown step by step, several as a table.\n\n" +
 			"Exit codes: 0 VERIFIED, 1 could not check, 2 usage, 3 INVALID or FORK,\n" +
 			"4 UNANCHORED (no key is pinned). Of several files the worst counts: 3, then 1, then 4.",
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "key", Usage: "a pinned public key, PEM `FILE`; repeat it for more", EnvVars: []string{"LICENSEKIT_KEY"}},
 			&cli.StringFlag{Name: "trust", Usage: "the reviewer's `DIR`ectory of pinned keys and the last checkpoint", EnvVars: []string{"LICENSEKIT_TRUST"}},
+			&cli.StringFlag{Name: "policy", Usage: "a `FILE` that says whose cosignatures the log's checkpoint must bear, C2SP tlog-policy (default: policy in the --trust directory, if it is there)", EnvVars: []string{"LICENSEKIT_POLICY"}},
 			&cli.StringSliceFlag{Name: "consistency", Usage: "a proof `FILE` that the log continues the last checkpoint", EnvVars: []string{"LICENSEKIT_CONSISTENCY"}},
 			jsonFlag,
 		},
@@ -61,6 +69,7 @@ func (env *Env) verify() *cli.Command {
 type reviewer struct {
 	keys        []evidence.PublicKey // of --key
 	consistency [][]byte
+	policy      *witness.Policy      // of --policy, without --trust
 	store       *evidence.TrustStore // nil without --trust
 }
 
@@ -72,6 +81,9 @@ func (r *reviewer) trust() evidence.Trust {
 	}
 	trust.Keys = append(slices.Clone(trust.Keys), r.keys...)
 	trust.Consistency = r.consistency
+	if r.policy != nil {
+		trust.Policy = r.policy
+	}
 	return trust
 }
 
@@ -102,7 +114,26 @@ func gatherTrust(c *cli.Context) (*reviewer, error) {
 			return nil, failed(err, "--trust takes a directory with *.pem files and log.vkey, see licensekit verify --help")
 		}
 	}
-	return r, nil
+	return r, r.takePolicy(c.String("policy"))
+}
+
+// takePolicy reads the file of --policy.
+func (r *reviewer) takePolicy(file string) error {
+	if file == "" {
+		return nil
+	}
+	text, err := readSmall(file)
+	switch {
+	case err != nil:
+	case r.store != nil:
+		err = r.store.SetPolicy(text)
+	default:
+		r.policy, err = witness.ParsePolicy(text)
+	}
+	if err != nil {
+		return failed(fmt.Errorf("%s: %w", file, err), "--policy takes lines like: witness NAME VERIFIER-KEY, and: quorum NAME; see licensekit verify --help")
+	}
+	return nil
 }
 
 // maxSmall bounds keys, manifests and signatures, in bytes.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -68,17 +67,9 @@ func (a *Anchor) Hold(head Head) error {
 func (a *Anchor) Path() string { return filepath.Join(a.disk.root.Name(), a.name) }
 
 func (a *Anchor) read() ([]byte, error) {
-	f, err := a.disk.root.Open(a.name)
+	held, err := a.disk.readSmall(a.name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	held, err := io.ReadAll(io.LimitReader(f, MaxCheckpoint+1))
-	if err == nil && len(held) > MaxCheckpoint {
-		err = fmt.Errorf("more than %d bytes, so it is no checkpoint", MaxCheckpoint)
 	}
 	return held, err
 }

@@ -7,6 +7,7 @@
 //	checkpoint                    the size of the log and the root of its tree, signed
 //	tile/<L>/<N>[.p/<W>]          256 hashes of level L, or the first W of them
 //	tile/entries/<N>[.p/<W>]      256 leaves, or the first W of them
+//	cosigned/<size>               the checkpoint of a size with the signatures of others
 //	.staged                       what is being written; meaningless after a crash
 //
 // and elsewhere, if it has one:
@@ -25,6 +26,8 @@
 // origin, size in decimal, root in base64, a line each, without extension
 // lines. The log signs with one Ed25519 key whose name in the note is the
 // origin. Others may add signatures; those of unknown keys are passed over.
+// What is written to cosigned/ has been seen by others, so an older copy of a
+// log, whose checkpoint is behind it, was rolled back.
 //
 // # Proofs
 //

@@ -168,12 +168,7 @@ func (l *Log) readNewest() error {
 }
 
 func (l *Log) readHead() (Head, error) {
-	f, err := l.disk.root.Open(checkpointName)
-	if err != nil {
-		return Head{}, err
-	}
-	defer f.Close()
-	signed, err := io.ReadAll(io.LimitReader(f, MaxCheckpoint+1))
+	signed, err := l.disk.readSmall(checkpointName)
 	if err != nil {
 		return Head{}, err
 	}

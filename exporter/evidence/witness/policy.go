@@ -22,7 +22,8 @@ const maxDefinitions = 1000
 type Policy struct {
 	logs      []string // verifier keys; empty if any log will do
 	witnesses []Key
-	quorum    *node // nil if none is asked for
+	names     map[string]string // of witnesses, by their verifier keys
+	quorum    *node             // nil if none is asked for
 }
 
 // node is a witness, or a group of nodes of which a number is enough.
@@ -40,6 +41,9 @@ func (p *Policy) Logs() []string { return p.logs }
 // Witnesses are the keys of all witnesses, also of those that the quorum does
 // not ask for.
 func (p *Policy) Witnesses() []Key { return p.witnesses }
+
+// NameOf is the name that the policy gives to a witness.
+func (p *Policy) NameOf(key Key) string { return p.names[key.text] }
 
 // Quorum says what is asked for: "auditor", "2 of (w1, w2, w3)"; "" for nothing.
 func (p *Policy) Quorum() string {
@@ -82,7 +86,7 @@ func ParsePolicy(text []byte) (*Policy, error) {
 	if len(text) > MaxPolicy {
 		return nil, fmt.Errorf("read policy: more than %d bytes", MaxPolicy)
 	}
-	r := policyReader{policy: &Policy{}, names: map[string]*node{}}
+	r := policyReader{policy: &Policy{names: map[string]string{}}, names: map[string]*node{}}
 	for i, line := range strings.Split(strings.TrimSuffix(string(text), "\n"), "\n") {
 		if err := r.line(line); err != nil {
 			return nil, fmt.Errorf("read policy: line %d: %w", i+1, err)
@@ -160,6 +164,7 @@ func (r *policyReader) witness(words []string) error {
 	if r.policy.witnesses, err = add(r.policy.witnesses, key); err != nil {
 		return err
 	}
+	r.policy.names[key.text] = words[0]
 	return r.define(&node{name: words[0], key: &key})
 }
 
