@@ -16,8 +16,8 @@ import (
 // Authenticate gives the key that a token belongs to, and notes its use. from
 // is the caller's address, the zero Addr where there is none. Errors, the first
 // that applies: [ErrMissing], [ErrMalformed], [ErrUnknown], [ErrNetwork],
-// [ErrExpired], the last two with the key's id around them. Any other error
-// says that the store could not be read.
+// [ErrExpired], the last two in a *[RefusedError]. Any other error says that the
+// store could not be read.
 func (s *Store) Authenticate(ctx context.Context, token string, from netip.Addr) (Key, error) {
 	if err := ctx.Err(); err != nil {
 		return Key{}, fmt.Errorf("authenticate: %w", err)
@@ -52,13 +52,28 @@ func (s *Store) admit(key Key, from netip.Addr) (Key, error) {
 	now := s.now()
 	switch {
 	case !key.admits(from):
-		return Key{}, fmt.Errorf("key %s from %s: %w", key.ID, from, ErrNetwork)
+		return Key{}, &RefusedError{key.ID, from, ErrNetwork}
 	case key.expired(now):
-		return Key{}, fmt.Errorf("key %s: %w", key.ID, ErrExpired)
+		return Key{}, &RefusedError{key.ID, from, ErrExpired}
 	}
 	key.LastUsedAt = s.uses.touch(key.ID, now)
 	return key, nil
 }
+
+// RefusedError says that the token of an active key was refused, and why:
+// [ErrNetwork] or [ErrExpired].
+type RefusedError struct {
+	KeyID string
+	From  netip.Addr
+	Why   error
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("key %s from %s: %v", e.KeyID, e.From, e.Why)
+}
+
+// Unwrap gives the reason.
+func (e *RefusedError) Unwrap() error { return e.Why }
 
 // find gives the active key with this hash. Looking a hash up takes a time that
 // depends on it, but whoever learns a hash has not learned the secret.

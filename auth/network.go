@@ -11,7 +11,7 @@ import (
 func parseNetworks(texts []string) ([]netip.Prefix, error) {
 	networks := make([]netip.Prefix, 0, len(texts))
 	for _, text := range texts {
-		network, err := parseNetwork(text)
+		network, err := ParseNetwork(text)
 		if err != nil {
 			return nil, &FieldError{Field: "allowed_cidrs", Value: text, Problem: err.Error()}
 		}
@@ -22,7 +22,8 @@ func parseNetworks(texts []string) ([]netip.Prefix, error) {
 	return networks, nil
 }
 
-func parseNetwork(text string) (netip.Prefix, error) {
+// ParseNetwork reads a CIDR or a bare address into a masked prefix.
+func ParseNetwork(text string) (netip.Prefix, error) {
 	network, err := netip.ParsePrefix(text)
 	if err != nil {
 		addr, err := netip.ParseAddr(text)
@@ -50,11 +51,12 @@ func unmapNetwork(network netip.Prefix) (netip.Prefix, error) {
 // works from everywhere, the zero Addr of a local socket included; a key with
 // networks does not work from the zero Addr. Zones are ignored: a prefix has none.
 func (k Key) admits(from netip.Addr) bool {
-	if len(k.AllowedCIDRs) == 0 {
-		return true
-	}
+	return len(k.AllowedCIDRs) == 0 || Within(k.AllowedCIDRs, from)
+}
+
+// Within reports whether one of the networks, as [ParseNetwork] gives them,
+// holds an address. None holds the zero Addr.
+func Within(networks []netip.Prefix, from netip.Addr) bool {
 	from = from.Unmap().WithZone("")
-	return slices.ContainsFunc(k.AllowedCIDRs, func(network netip.Prefix) bool {
-		return network.Contains(from)
-	})
+	return slices.ContainsFunc(networks, func(network netip.Prefix) bool { return network.Contains(from) })
 }

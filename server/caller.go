@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"net/http"
-	"net/netip"
 	"strings"
 
 	"licensekit/auth"
@@ -29,7 +28,7 @@ func asOwner(ctx context.Context) context.Context {
 }
 
 // authorize finds out who calls and whether they may. Errors: those of
-// [auth.Store.Authenticate], *[auth.ScopeError].
+// [gate.enter], *[auth.ScopeError].
 func (s *Server) authorize(w http.ResponseWriter, r *request, scope auth.Scope) error {
 	if scope == "" {
 		return nil
@@ -41,7 +40,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *request, scope auth.Scope) 
 	key, signedIn := r.Context().Value(signedInKey{}).(auth.Key)
 	if !signedIn {
 		var err error
-		if key, err = s.tokens.Authenticate(r.Context(), bearer(r.Request), remote(r.Request)); err != nil {
+		if key, err = s.gate.enter(r.Context(), bearer(r.Request), r.from); err != nil {
 			return err
 		}
 	}
@@ -53,10 +52,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *request, scope auth.Scope) 
 func (r *request) is(w http.ResponseWriter, who caller, kind audit.ActorType) {
 	r.caller = who
 	setKeyID(w, who.id)
-	by := audit.Origin{ActorType: kind, ActorID: who.id, RequestID: requestID(r.Request)}
-	if from := remote(r.Request); from.IsValid() {
-		by.IPAddress = from.Unmap().String()
-	}
+	by := audit.Origin{ActorType: kind, ActorID: who.id, IPAddress: addressText(r.from), RequestID: requestID(r.Request)}
 	r.Request = r.WithContext(audit.With(r.Context(), by))
 }
 
@@ -67,14 +63,4 @@ func bearer(r *http.Request) string {
 		return ""
 	}
 	return strings.TrimSpace(token)
-}
-
-// remote is the address that the connection comes from; the zero address,
-// which no network holds, where there is none.
-func remote(r *http.Request) netip.Addr {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return peer.Addr()
 }

@@ -1,17 +1,17 @@
 package server
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"licensekit/exporter/report"
 )
-
-type requestIDKey struct{}
 
 func newRequestID() string {
 	var random [10]byte
@@ -19,9 +19,25 @@ func newRequestID() string {
 	return "req_" + strings.ToLower(base32.StdEncoding.EncodeToString(random[:]))
 }
 
-func requestID(r *http.Request) string {
-	id, _ := r.Context().Value(requestIDKey{}).(string)
-	return id
+// known is what the server knows of a request before it looks at the route. A
+// page's requests to the API are about the same.
+type known struct {
+	id   string
+	from netip.Addr // where the client is; the zero Addr if that is not known
+}
+
+type knownKey struct{}
+
+func requestID(r *http.Request) string { return requestIDOf(r.Context()) }
+
+func requestIDOf(ctx context.Context) string { return knownOf(ctx).id }
+
+// clientOf is the address of the client that a request comes from.
+func clientOf(ctx context.Context) netip.Addr { return knownOf(ctx).from }
+
+func knownOf(ctx context.Context) known {
+	about, _ := ctx.Value(knownKey{}).(known)
+	return about
 }
 
 // meta is the contract's `meta` member.

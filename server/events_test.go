@@ -12,6 +12,7 @@ import (
 	"testing/iotest"
 
 	"licensekit/auth"
+	"licensekit/exporter/audit"
 	"licensekit/exporter/ledger"
 	"licensekit/exporter/ledger/intake"
 )
@@ -34,6 +35,16 @@ func (s *site) events(t *testing.T, query string) (events []eventData) {
 	t.Helper()
 	s.do(t, call{method: "GET", path: "/api/v1/events?limit=200&" + query, token: s.token(t, auth.EventRead)}).into(t, 200, &events)
 	return events
+}
+
+// lastEvent is the newest event's sequence.
+func (s *site) lastEvent(t *testing.T) int64 {
+	t.Helper()
+	page, _, err := s.trail.List(t.Context(), audit.Query{Limit: 1})
+	if err != nil || len(page) == 0 {
+		t.Fatalf("the trail holds %+v, %v; want some event", page, err)
+	}
+	return page[0].Sequence
 }
 
 // only gives the one event of a type.

@@ -12,9 +12,9 @@ import (
 type Local struct{ server *Server }
 
 // SignIn finds the key of a token that a person typed, as a request that
-// carries it would. Errors: those of [auth.Store.Authenticate].
+// carries it would. Errors: those of [gate.enter].
 func (l Local) SignIn(w http.ResponseWriter, r *http.Request, token string) (auth.Key, error) {
-	key, err := l.server.tokens.Authenticate(r.Context(), token, remote(r))
+	key, err := l.server.gate.enter(r.Context(), token, clientOf(r.Context()))
 	if err == nil {
 		setKeyID(w, key.ID)
 	}
@@ -22,9 +22,13 @@ func (l Local) SignIn(w http.ResponseWriter, r *http.Request, token string) (aut
 }
 
 // Resume gives the key of somebody who signed in before, as long as it may
-// still be used from where they are. Errors: those of [auth.Store.Resume].
+// still be used from where they are. Errors: those of [auth.Store.Resume], a
+// *problem for who asks too often.
 func (l Local) Resume(w http.ResponseWriter, r *http.Request, keyID string) (auth.Key, error) {
-	key, err := l.server.tokens.Resume(r.Context(), keyID, remote(r))
+	key, err := l.server.tokens.Resume(r.Context(), keyID, clientOf(r.Context()))
+	if err == nil {
+		err = l.server.gate.admit(key)
+	}
 	if err == nil {
 		setKeyID(w, key.ID)
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -22,6 +23,7 @@ type route struct {
 type request struct {
 	*http.Request
 	params httprouter.Params
+	from   netip.Addr // where the client is; the zero Addr if that is not known
 	caller caller
 }
 
@@ -102,7 +104,7 @@ func (s *Server) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 // handle turns a route into a handler: who calls, may they, and what if not.
 func (s *Server) handle(route route) httprouter.Handle {
 	return func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
-		req := &request{Request: r, params: params}
+		req := &request{Request: r, params: params, from: clientOf(r.Context())}
 		err := s.authorize(w, req, route.scope)
 		if err == nil {
 			err = route.handle(w, req)

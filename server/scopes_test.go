@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"licensekit/auth"
+	"licensekit/exporter/audit"
 )
 
 // entry says how a route is asked for, and what it answers to who may.
@@ -76,13 +77,28 @@ func (s *site) strangers(t *testing.T) map[string]string {
 	_, elsewhere := s.issue(t, auth.Spec{AllowedCIDRs: []string{"192.0.2.0/24"}})
 	_, unknown := openSite(t).issue(t, auth.Spec{})
 	return map[string]string{
-		"missing":              "",
-		"mistyped":             expired[:20] + "0" + expired[21:],
-		"no token at all":      "hello",
-		"unknown":              unknown,
-		"revoked":              revokedToken,
-		"expired":              expired,
-		"from another network": elsewhere,
+		"missing":                     "",
+		"mistyped":                    expired[:20] + "0" + expired[21:],
+		"with two neighbours swapped": swapped(expired),
+		"cut off":                     expired[:len(expired)-1],
+		"too long":                    expired + "a",
+		"no token at all":             "hello",
+		"unknown":                     unknown,
+		"revoked":                     revokedToken,
+		"expired":                     expired,
+		"from another network":        elsewhere,
+	}
+}
+
+// swapped has two different characters of the secret swapped: what a hand does,
+// and what the checksum is for.
+func swapped(token string) string {
+	text := []byte(token)
+	for i := 20; ; i++ {
+		if text[i] != text[i+1] {
+			text[i], text[i+1] = text[i+1], text[i]
+			return string(text)
+		}
 	}
 }
 
@@ -92,6 +108,21 @@ func TestEveryRouteAsksForItsScope(t *testing.T) {
 	s := newSite(t)
 	table := entries(s.ready(t, jsonExport).ID)
 	strangers := s.strangers(t)
+	known := s.lastEvent(t)
+	for _, route := range s.routes() {
+		for who, token := range strangers {
+			if e, ok := table[route.method+" "+route.path]; ok && e.scope != "" {
+				s.knock(t, who, route.method, e, token, false)
+				if route.method == http.MethodGet {
+					s.knock(t, who, http.MethodHead, e, token, false)
+				}
+			}
+		}
+	}
+	events, err := s.Trail().After(t.Context(), known, 1000)
+	if err != nil || slices.ContainsFunc(events, func(e audit.Event) bool { return e.Type != audit.LoginFailed }) {
+		t.Errorf("strangers brought about %+v, %v; want nothing but failed logins", events, err)
+	}
 	for _, route := range s.routes() {
 		name := route.method + " " + route.path
 		e, ok := table[name]
@@ -103,8 +134,10 @@ func TestEveryRouteAsksForItsScope(t *testing.T) {
 		if route.scope != e.scope {
 			t.Errorf("%s takes the scope %q, want %q", name, route.scope, e.scope)
 		}
-		for who, token := range strangers {
-			s.knock(t, who, route.method, e, token, false)
+		if e.scope == "" {
+			for who, token := range strangers { // public is public
+				s.knock(t, who, route.method, e, token, true)
+			}
 		}
 		for _, scope := range auth.Scopes() {
 			s.knock(t, string(scope), route.method, e, s.token(t, scope), scope == e.scope || scope == auth.Admin)
@@ -125,6 +158,10 @@ func (s *site) knock(t *testing.T, who, method string, e entry, token string, ma
 	case e.scope == "" || may:
 		if a.status != e.status {
 			t.Errorf("%s: %s; want status %d", who, a, e.status)
+		}
+	case method == http.MethodHead:
+		if a.status != 401 {
+			t.Errorf("%s: %s; want status 401", who, a)
 		}
 	case !known:
 		a.want(t, 401, "UNAUTHORIZED")

@@ -49,6 +49,7 @@ type Options struct {
 	Now     func() time.Time
 	Workers int          // exports made at a time
 	Paper   render.Paper // of PDF pages; A4 if it is ""
+	Access  Access
 
 	// Pages makes what is there beside the API, for people: what it has a
 	// pattern for it answers. With nil there is the API alone.
@@ -62,6 +63,7 @@ type Server struct {
 	tokens   *auth.Store
 	trail    *audit.Trail
 	reads    *audit.Tally // of downloads
+	gate     *gate
 	exports  *exporter.Exporter
 	opts     Options
 	limits   limits
@@ -112,6 +114,7 @@ func (s *Server) open() (err error) {
 		return err
 	}
 	s.reads = audit.NewTally(s.trail, func(err error) { s.opts.Log.Error("record downloads", "error", err) })
+	s.gate = newGate(s.tokens, s.trail, s.opts.Access, s.opts.Now, func(err error) { s.opts.Log.Error("record failed logins", "error", err) })
 	s.metrics = newMetrics(s)
 	s.previews = newPreviews(s.exports)
 	s.router = s.newRouter()
@@ -132,6 +135,9 @@ func (s *Server) Close() error {
 	if s.reads != nil {
 		errs = append(errs, s.reads.Close())
 	}
+	if s.gate != nil {
+		errs = append(errs, s.gate.record.Close())
+	}
 	if s.tokens != nil {
 		errs = append(errs, s.tokens.Close())
 	}
@@ -146,7 +152,7 @@ func (s *Server) Key() evidence.PublicKey { return s.exports.Key() }
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := s.opts.Now()
 	id := newRequestID()
-	r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id))
+	r = r.WithContext(context.WithValue(r.Context(), knownKey{}, known{id, s.opts.Access.clientOf(r)}))
 	w.Header().Set("X-Request-Id", id)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")

@@ -59,7 +59,7 @@ const (
 	ServerStarted Type = "server.started" // version, addresses
 	ServerStopped Type = "server.stopped" // likewise; interrupted where it came to no orderly end
 
-	LoginFailed Type = "authentication.failed" // reason, attempts, first_at, last_at
+	LoginFailed Type = "authentication.failed" // reason; repeats, since, until
 )
 
 // ActorType is one of the LicenseKit contract's.

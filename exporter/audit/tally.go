@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	"golang.org/x/time/rate"
 )
 
 // The bounds of a tally.
@@ -23,7 +24,8 @@ const (
 // tally is closed. A crash loses the number, never the first.
 type Tally struct {
 	trail  *Trail
-	failed func(error) // is told what could not be recorded in the background
+	budget *rate.Limiter // of what is recorded when it happens; nil for no bound
+	failed func(error)   // is told what could not be recorded in the background
 	stop   context.CancelFunc
 	done   sync.WaitGroup
 
@@ -40,8 +42,15 @@ type repeated struct {
 
 // NewTally gives a tally of a trail. It must be closed before the database is.
 func NewTally(trail *Trail, failed func(error)) *Tally {
+	return NewBoundedTally(trail, nil, failed)
+}
+
+// NewBoundedTally gives a tally that records no more than a budget allows, for
+// events that strangers cause. Those beyond it are counted together by type,
+// without actor, address and resource.
+func NewBoundedTally(trail *Trail, budget *rate.Limiter, failed func(error)) *Tally {
 	ctx, stop := context.WithCancel(context.Background())
-	t := &Tally{trail: trail, failed: failed, stop: stop, known: map[string]*repeated{}}
+	t := &Tally{trail: trail, budget: budget, failed: failed, stop: stop, known: map[string]*repeated{}}
 	t.done.Go(func() { t.sweep(ctx) })
 	return t
 }
@@ -64,20 +73,31 @@ func (t *Tally) Count(ctx context.Context, e Event) error {
 }
 
 func (t *Tally) repeats(e Event) bool {
-	same := strings.Join([]string{string(e.Type), string(e.ActorType), e.ActorID, e.IPAddress, e.ResourceType, e.ResourceID}, "\x00")
 	now := t.trail.now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	r := t.known[same]
+	r := t.known[e.alike()]
+	if r == nil && t.budget != nil && (len(t.known) >= tallyMost || !t.budget.AllowN(now, 1)) {
+		e.Origin, e.ResourceID, e.Metadata = Origin{ActorType: ByKey, ActorID: Unknown}, "", Metadata{}
+		if r = t.known[e.alike()]; r == nil {
+			r = &repeated{event: e, began: now}
+			t.known[e.alike()] = r
+		}
+	}
 	if r == nil {
 		if len(t.known) < tallyMost {
-			t.known[same] = &repeated{event: e, began: now}
+			t.known[e.alike()] = &repeated{event: e, began: now}
 		}
 		return false
 	}
 	r.count++
 	r.last = now
 	return true
+}
+
+// alike is the same text for events of which all but the first are counted.
+func (e Event) alike() string {
+	return strings.Join([]string{string(e.Type), string(e.ActorType), e.ActorID, e.IPAddress, e.ResourceType, e.ResourceID}, "\x00")
 }
 
 func (t *Tally) sweep(ctx context.Context) {

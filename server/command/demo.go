@@ -72,6 +72,7 @@ func (env *Env) runDemo(c *cli.Context) error {
 	log := env.logger(slog.LevelWarn, false)
 	s, err := server.Open(server.Options{
 		Data: data, Create: true, Version: env.Version, Now: time.Now, Workers: runtime.NumCPU(), Log: log, Pages: env.pages(log),
+		Access: server.DefaultAccess(),
 	})
 	if err != nil {
 		return directoryHint(err, data)

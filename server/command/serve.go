@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"licensekit/auth"
 	"licensekit/exporter"
 	"licensekit/exporter/render"
 	"licensekit/server"
@@ -30,12 +31,19 @@ func (env *Env) serve() *cli.Command {
 			"log that was signed. With it, an older copy of the directory is refused instead of\n" +
 			"signing a second history. Name it in every command that opens the directory, or once\n" +
 			"in LICENSEKIT_ANCHOR.\n\n" +
+			"A token's networks are checked against the address that the connection comes from.\n" +
+			"Behind a reverse proxy name it with --trusted-proxy, and the address that it saw counts;\n" +
+			"no other client's word for its address does.\n\n" +
 			"Exit codes: 0 stopped, 1 failed, 2 usage.",
 		Flags: []cli.Flag{
 			dataFlag, keysFlag, anchorFlag,
 			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:8080", Usage: "the `ADDRESS` to answer on", EnvVars: []string{"LICENSEKIT_LISTEN"}},
 			&cli.StringFlag{Name: "tls-cert", Usage: "the certificate's PEM `FILE`", EnvVars: []string{"LICENSEKIT_TLS_CERT"}},
 			&cli.StringFlag{Name: "tls-key", Usage: "the certificate's key `FILE`", EnvVars: []string{"LICENSEKIT_TLS_KEY"}},
+			&cli.StringSliceFlag{Name: "trusted-proxy", Usage: "believe what proxies of this `NETWORK` say of a client's address; repeat it for more", EnvVars: []string{"LICENSEKIT_TRUSTED_PROXY"}},
+			&cli.StringFlag{Name: "forwarded-header", Value: server.XForwardedFor, Usage: "the `HEADER` in which trusted proxies say it, X-Forwarded-For or Forwarded", EnvVars: []string{"LICENSEKIT_FORWARDED_HEADER"}},
+			&cli.IntFlag{Name: "token-rate", Value: server.DefaultAccess().TokenRate, Usage: "requests a second that a token may make, 0 for any number", EnvVars: []string{"LICENSEKIT_TOKEN_RATE"}},
+			&cli.IntFlag{Name: "login-failures", Value: server.DefaultAccess().LoginFailures, Usage: "failed logins a minute that an address may make, 0 for any number", EnvVars: []string{"LICENSEKIT_LOGIN_FAILURES"}},
 			&cli.IntFlag{Name: "workers", Value: runtime.NumCPU(), Usage: "exports made at a time", EnvVars: []string{"LICENSEKIT_WORKERS"}},
 			&cli.StringFlag{Name: "paper", Value: string(render.A4), Usage: "the `SIZE` of PDF pages, A4 or Letter", EnvVars: []string{"LICENSEKIT_PAPER"}},
 			&cli.BoolFlag{Name: "log-json", Usage: "log as JSON", EnvVars: []string{"LICENSEKIT_LOG_JSON"}},
@@ -53,16 +61,39 @@ func (env *Env) serve() *cli.Command {
 			if (c.String("tls-cert") == "") != (c.String("tls-key") == "") {
 				return usage("--tls-cert and --tls-key go together").hinted("name both files, or neither")
 			}
-			return env.runServer(c)
+			access, err := accessOf(c)
+			if err != nil {
+				return err
+			}
+			return env.runServer(c, access)
 		},
 	}
 }
 
-func (env *Env) runServer(c *cli.Context) error {
+// accessOf reads the flags that say who is let in.
+func accessOf(c *cli.Context) (server.Access, error) {
+	a := server.Access{ForwardedHeader: c.String("forwarded-header"), TokenRate: c.Int("token-rate"), LoginFailures: c.Int("login-failures")}
+	for _, text := range c.StringSlice("trusted-proxy") {
+		network, err := auth.ParseNetwork(text)
+		if err != nil {
+			return a, usage("--trusted-proxy %q %v", text, err).hinted("name the proxy's own address, such as 10.0.0.2")
+		}
+		a.TrustedProxies = append(a.TrustedProxies, network)
+	}
+	if a.ForwardedHeader != server.XForwardedFor && a.ForwardedHeader != server.Forwarded {
+		return a, usage("--forwarded-header %q is not one that is read", a.ForwardedHeader).hinted("it takes X-Forwarded-For or Forwarded")
+	}
+	if a.TokenRate < 0 || a.LoginFailures < 0 {
+		return a, usage("--token-rate and --login-failures must not be negative").hinted("0 is no limit")
+	}
+	return a, nil
+}
+
+func (env *Env) runServer(c *cli.Context, access server.Access) error {
 	log := env.logger(slog.LevelInfo, c.Bool("log-json"))
 	s, err := server.Open(server.Options{
 		Data: c.String("data"), Create: true, Keys: c.String("keys"), Anchor: c.String("anchor"), Version: env.Version,
-		Log: log, Now: time.Now, Workers: c.Int("workers"), Paper: render.Paper(c.String("paper")), Pages: env.pages(log),
+		Log: log, Now: time.Now, Workers: c.Int("workers"), Paper: render.Paper(c.String("paper")), Pages: env.pages(log), Access: access,
 	})
 	if err != nil {
 		return directoryHint(err, c.String("data"))
