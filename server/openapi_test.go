@@ -141,6 +141,11 @@ func TestOpenAPINamesTheRoutes(t *testing.T) {
 			continue
 		}
 		checkScopes(t, name, operation, scopes)
+		for _, status := range []string{"401", "403", "429"} {
+			if len(scopes) > 0 && operation.Responses.Value(status) == nil {
+				t.Errorf("%s takes a token and does not name the response %s", name, status)
+			}
+		}
 		delete(want, name)
 	}
 	if len(want) > 0 {
