@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"licensekit/exporter/durable"
 	"licensekit/exporter/report"
 )
 
@@ -137,7 +138,7 @@ func (d *bareDisk) syncs(b *testing.B) time.Duration {
 	}
 	for range blobsOfExport {
 		write := func(f *os.File) error { _, err := f.Write(page); return err }
-		if err := createDurably(filepath.Join(d.dir, rand.Text()), d.dir, write); err != nil {
+		if err := durable.Create(filepath.Join(d.dir, rand.Text()), d.dir, write); err != nil {
 			b.Fatal(err)
 		}
 	}

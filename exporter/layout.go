@@ -7,8 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 
+	"licensekit/exporter/durable"
 	"licensekit/exporter/metadb"
 )
 
@@ -31,17 +31,14 @@ func (d *Directory) make(create bool) error {
 			return err
 		}
 	}
-	if err := syncDir(filepath.Join(d.Path, "..")); err != nil {
+	if err := durable.SyncDir(filepath.Join(d.Path, "..")); err != nil {
 		return err
 	}
 	text, err := json.Marshal(format{FormatVersion, "lki_" + string(newID()[len(idPrefix):])})
 	if err != nil {
 		return err
 	}
-	err = createDurably(filepath.Join(d.Path, formatFile), d.Tmp(), func(f *os.File) error {
-		_, err := f.Write(append(text, '\n'))
-		return err
-	})
+	err = durable.Create(filepath.Join(d.Path, formatFile), d.Tmp(), durable.Content(append(text, '\n')))
 	if err != nil && !overtaken(err) {
 		return err
 	}
@@ -105,42 +102,9 @@ func (d *Directory) createDatabase() error {
 	if err := os.MkdirAll(d.Tmp(), 0o700); err != nil {
 		return err
 	}
-	err := createDurably(path, d.Tmp(), func(f *os.File) error { return metadb.Create(f.Name()) })
+	err := durable.Create(path, d.Tmp(), func(f *os.File) error { return metadb.Create(f.Name()) })
 	if err != nil && overtaken(err) {
 		_, err = os.Stat(path)
 	}
 	return err
-}
-
-// createDurably makes a file appear at once, whole, and survive a power cut.
-// It is staged under a name of its own in a directory of the same file system
-// and replaces nothing: a file that is there is fs.ErrExist.
-func createDurably(path, staging string, write func(*os.File) error) error {
-	f, err := os.CreateTemp(staging, filepath.Base(path)+".*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("create %s: %w", path, err)
-	}
-	defer os.Remove(f.Name())
-	err = write(f)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Link(f.Name(), path)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
-	if err != nil {
-		return fmt.Errorf("create %s: %w", path, err)
-	}
-	return nil
-}
-
-func syncDir(path string) error {
-	if runtime.GOOS == "windows" { // a directory can't be flushed there
-		return nil
-	}
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"licensekit/exporter/durable"
 	"licensekit/exporter/evidence"
 	"licensekit/exporter/evidence/tilelog"
 	"licensekit/exporter/report"
@@ -69,7 +70,7 @@ func restartLog(ctx context.Context, d *Directory, opts Options) (*Restarted, er
 	if err != nil {
 		return nil, err
 	}
-	if err := renameDurably(staged, filepath.Join(d.Path, nextLogDir)); err != nil {
+	if err := durable.Rename(staged, filepath.Join(d.Path, nextLogDir)); err != nil {
 		return nil, err
 	}
 	if err := finishRestart(d.Path); err != nil {
@@ -157,18 +158,11 @@ func finishRestart(data string) error {
 	if err != nil {
 		return err
 	}
-	err = renameDurably(current, closedLogDir(data, closed+1))
+	err = durable.Rename(current, closedLogDir(data, closed+1))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // it was closed before the crash
 		return err
 	}
-	return renameDurably(next, current)
-}
-
-func renameDurably(from, to string) error {
-	if err := os.Rename(from, to); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(to))
+	return durable.Rename(next, current)
 }
 
 // anchorAnew makes an anchor hold the new log's first checkpoint, whatever it

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"licensekit/exporter/durable"
 	"licensekit/exporter/evidence/tilelog"
 	"licensekit/exporter/report"
 )
@@ -79,7 +80,7 @@ func replaceKey(ctx context.Context, dir string, l *tilelog.Log, instance string
 	if err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return durable.SyncDir(dir)
 }
 
 // isLogged tells whether the log has the rotation to a key.

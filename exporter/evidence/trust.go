@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"licensekit/exporter/durable"
 	"licensekit/exporter/evidence/tilelog"
 	"licensekit/exporter/evidence/witness"
 )
@@ -180,7 +181,7 @@ func (s *TrustStore) keep(r *Result) error {
 	if r.Fork != nil {
 		text := fmt.Appendf(nil, "%s\n\n%s\n%s", r.Fork.Key, r.Fork.Kept, r.Fork.Seen)
 		name := forkPrefix + tallyOf(text).File().Digest.Hex()[:16] + ".txt"
-		return replaceDurably(filepath.Join(s.dir, name), text)
+		return durable.Replace(filepath.Join(s.dir, name), s.dir, durable.Content(text))
 	}
 	if r.Checkpoint == nil {
 		return nil
@@ -198,7 +199,7 @@ func (s *TrustStore) keep(r *Result) error {
 	if known := i >= 0; known != (now != nil) || known && !bytes.Equal(now, s.trust.Last[i]) {
 		return fmt.Errorf("another verification changed %s; verify again", name)
 	}
-	if err := replaceDurably(filepath.Join(s.dir, name), r.Checkpoint); err != nil {
+	if err := durable.Replace(filepath.Join(s.dir, name), s.dir, durable.Content(r.Checkpoint)); err != nil {
 		return err
 	}
 	if i >= 0 {
