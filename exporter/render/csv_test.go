@@ -198,14 +198,14 @@ func FuzzCSV(f *testing.F) {
 
 func TestCSVAppendAllocatesNothing(t *testing.T) {
 	d := syntheticLedger(t, report.BatchRows)
-	r := newRecord(newLayout(d.Sections), 0)
+	r := newLayout(d.Sections).records(0)
 	dst := make([]byte, 0, 1<<20)
 	for batch := range d.Sections[0].Rows {
 		batch[1].Text.Values[0], batch[1].Text.Values[1] = `="quoted"`, "-5"
 		append := func() {
-			r.bind(batch)
+			r.Bind(batch)
 			for row := range batch.Len() {
-				dst = r.append(dst[:0], row)
+				dst = r.Append(dst[:0], row)
 			}
 		}
 		if got := testing.AllocsPerRun(5, append); got != 0 {

@@ -107,7 +107,7 @@ func (c Coded) Len() int {
 
 // Repeats tells whether values repeat so often that writing out each of them
 // once, to copy it from there, is worth it.
-func (c Coded) Repeats() bool { return c.Codes != nil && 2*len(c.Values) <= len(c.Codes) }
+func (c Coded) Repeats() bool { return len(c.Codes) > 0 && 2*len(c.Values) <= len(c.Codes) }
 
 // At gives value i.
 func (c Coded) At(i int) string {

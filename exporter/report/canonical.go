@@ -2,13 +2,11 @@ package report
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/gowebpki/jcs"
 )
@@ -22,7 +20,7 @@ const SchemaName = "licensekit.report/1"
 // values are null; times are as [FormatTime] writes them; integers beyond
 // ±(2^53-1) are strings of digits, as RFC 7493 asks. It returns the totals.
 func WriteCanonical(w io.Writer, d *Document) (Totals, error) {
-	out := &canonicalWriter{w: w, buf: make([]byte, 0, 2*flushAt)}
+	out := &canonicalWriter{NewOutput(w)}
 	if err := out.head(d); err != nil {
 		return nil, err
 	}
@@ -33,34 +31,12 @@ func WriteCanonical(w io.Writer, d *Document) (Totals, error) {
 		}
 	}
 	out.tail(totals)
-	return totals, out.flush(0)
+	return totals, out.Flush(0)
 }
 
-// flushAt is the size, in bytes, at which buffered output is written.
-const flushAt = 64 << 10
+type canonicalWriter struct{ *Output }
 
-type canonicalWriter struct {
-	w     io.Writer
-	buf   []byte
-	times TimeAppender
-}
-
-// flush writes the buffer once it holds at least so many bytes. All text is
-// checked here, for it is cheapest in one piece: flushes come between values,
-// and quotes part those.
-func (o *canonicalWriter) flush(least int) error {
-	if len(o.buf) < least {
-		return nil
-	}
-	if !utf8.Valid(o.buf) {
-		return errors.New("text is not valid UTF-8")
-	}
-	_, err := o.w.Write(o.buf)
-	o.buf = o.buf[:0]
-	return err
-}
-
-func (o *canonicalWriter) head(d *Document) error {
+func (o canonicalWriter) head(d *Document) error {
 	columns := map[string][]Column{}
 	for _, s := range d.Sections {
 		columns[s.Name] = s.Columns
@@ -69,8 +45,8 @@ func (o *canonicalWriter) head(d *Document) error {
 	if err != nil {
 		return fmt.Errorf("write columns and filters: %w", err)
 	}
-	o.buf = append(o.buf, head[:len(head)-1]...)
-	o.buf = append(o.buf, `,"rows":{`...)
+	o.Buf = append(o.Buf, head[:len(head)-1]...)
+	o.Buf = append(o.Buf, `,"rows":{`...)
 	return nil
 }
 
@@ -83,12 +59,12 @@ func CanonicalJSON(v any) ([]byte, error) {
 	return jcs.Transform(text)
 }
 
-func (o *canonicalWriter) section(s *Section, more bool, totals Totals) error {
+func (o canonicalWriter) section(s *Section, more bool, totals Totals) error {
 	if more {
-		o.buf = append(o.buf, ',')
+		o.Buf = append(o.Buf, ',')
 	}
-	o.buf = append(AppendString(o.buf, s.Name), ":["...)
-	members := rowMembers(s.Columns)
+	o.Buf = append(AppendString(o.Buf, s.Name), ":["...)
+	form := NewRowForm(canonicalCells(s.Columns), "}")
 	first := true
 	if err := totals.Add(s, nil); err != nil {
 		return err
@@ -100,95 +76,60 @@ func (o *canonicalWriter) section(s *Section, more bool, totals Totals) error {
 		if err := totals.Add(s, batch); err != nil {
 			return err
 		}
-		bind(members, batch)
+		form.Bind(batch)
 		for row := range batch.Len() {
 			if !first {
-				o.buf = append(o.buf, ',')
+				o.Buf = append(o.Buf, ',')
 			}
 			first = false
-			o.row(members, batch, row)
-			if err := o.flush(flushAt); err != nil {
+			o.Buf = form.Append(o.Buf, row)
+			if err := o.Flush(FlushAt); err != nil {
 				return err
 			}
 		}
 	}
-	o.buf = append(o.buf, ']')
+	o.Buf = append(o.Buf, ']')
 	return nil
 }
 
-// member is a column as a member of a row's object.
-type member struct {
-	column int
-	typ    Type
-	prefix string // `{"name":` for the first, `,"name":` for the others
-
-	codes []uint32 // of the batch that is written, nil where it is not coded
-	table Table    // the members' texts by code, with the prefix
-}
-
-// bind readies the members for a batch.
-func bind(members []member, batch Batch) {
-	for i := range members {
-		m := &members[i]
-		m.codes = nil
-		if text := batch[m.column].Text; text.Repeats() {
-			m.codes = text.Codes
-			m.table.Encode(text.Values, m.appendText)
+// canonicalCells are the columns as members of a row's object, sorted by name
+// as RFC 8785 sorts members: the names are ASCII, so bytes and UTF-16 units
+// sort alike.
+func canonicalCells(columns []Column) []Cell {
+	cells := make([]Cell, len(columns))
+	for i, c := range columns {
+		cells[i] = Cell{Column: i, Before: string(AppendString([]byte{','}, c.Name)) + ":"}
+		switch c.Type {
+		case String:
+			cells[i].Text = appendText
+		case Time:
+			cells[i].Int = new(timeMember).append
+		default:
+			cells[i].Int = appendInteger
 		}
 	}
+	slices.SortFunc(cells, func(a, b Cell) int {
+		return strings.Compare(columns[a.Column].Name, columns[b.Column].Name)
+	})
+	cells[0].Before = "{" + cells[0].Before[1:]
+	return cells
 }
 
-// appendText appends a member with a text or null.
-func (m *member) appendText(buf []byte, text string) []byte {
-	buf = append(buf, m.prefix...)
+func appendText(buf []byte, text string) []byte {
 	if text == "" {
 		return append(buf, "null"...)
 	}
 	return AppendString(buf, text)
 }
 
-// rowMembers sorts columns by name, as RFC 8785 sorts members; the names are
-// ASCII, so bytes and UTF-16 units sort alike.
-func rowMembers(columns []Column) []member {
-	members := make([]member, len(columns))
-	for i, c := range columns {
-		members[i] = member{column: i, typ: c.Type, prefix: string(AppendString([]byte{','}, c.Name)) + ":"}
-	}
-	slices.SortFunc(members, func(a, b member) int {
-		return strings.Compare(columns[a.column].Name, columns[b.column].Name)
-	})
-	members[0].prefix = "{" + members[0].prefix[1:]
-	return members
-}
+// timeMember writes instants as strings.
+type timeMember struct{ times TimeAppender }
 
-func (o *canonicalWriter) row(members []member, batch Batch, row int) {
-	buf := o.buf
-	for i := range members {
-		m := &members[i]
-		if m.codes != nil {
-			buf = append(buf, m.table.Form(m.codes[row])...)
-			continue
-		}
-		vector := &batch[m.column]
-		if m.typ == String {
-			buf = m.appendText(buf, vector.Text.At(row))
-			continue
-		}
-		buf = append(buf, m.prefix...)
-		switch m.typ {
-		case Time:
-			if v := vector.Int[row]; v != Null {
-				buf = append(buf, '"')
-				buf = o.times.Append(buf, v)
-				buf = append(buf, '"')
-				continue
-			}
-			buf = append(buf, "null"...)
-		default:
-			buf = appendInteger(buf, vector.Int[row])
-		}
+func (m *timeMember) append(buf []byte, ms int64) []byte {
+	if ms == Null {
+		return append(buf, "null"...)
 	}
-	o.buf = append(buf, '}')
+	return append(m.times.Append(append(buf, '"'), ms), '"')
 }
 
 func appendInteger(buf []byte, v int64) []byte {
@@ -203,31 +144,31 @@ func appendInteger(buf []byte, v int64) []byte {
 }
 
 // tail writes what stands after the rows.
-func (o *canonicalWriter) tail(totals Totals) {
-	o.buf = append(o.buf, `},"schema":"`+SchemaName+`","totals":`...)
+func (o canonicalWriter) tail(totals Totals) {
+	o.Buf = append(o.Buf, `},"schema":"`+SchemaName+`","totals":`...)
 	o.totals(totals)
-	o.buf = append(o.buf, '}')
+	o.Buf = append(o.Buf, '}')
 }
 
 // totals writes the totals with their names sorted.
-func (o *canonicalWriter) totals(totals Totals) {
+func (o canonicalWriter) totals(totals Totals) {
 	if len(totals) == 0 {
-		o.buf = append(o.buf, "{}"...)
+		o.Buf = append(o.Buf, "{}"...)
 		return
 	}
 	separator := byte('{')
 	for _, section := range sortedKeys(totals) {
-		o.buf = append(AppendString(append(o.buf, separator), section), ':')
+		o.Buf = append(AppendString(append(o.Buf, separator), section), ':')
 		separator = ','
 		inner := byte('{')
 		for _, name := range sortedKeys(totals[section]) {
-			o.buf = append(AppendString(append(o.buf, inner), name), ':')
-			o.buf = appendInteger(o.buf, totals[section][name])
+			o.Buf = append(AppendString(append(o.Buf, inner), name), ':')
+			o.Buf = appendInteger(o.Buf, totals[section][name])
 			inner = ','
 		}
-		o.buf = append(o.buf, '}')
+		o.Buf = append(o.Buf, '}')
 	}
-	o.buf = append(o.buf, '}')
+	o.Buf = append(o.Buf, '}')
 }
 
 func sortedKeys[V any](m map[string]V) []string {

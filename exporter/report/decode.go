@@ -14,7 +14,7 @@ import (
 // The sections are read in order, each once; the last one's end checks the
 // totals and that nothing follows.
 func ReadCanonical(r io.Reader) (*Document, error) {
-	in := &scanner{r: r, buf: make([]byte, 0, flushAt)}
+	in := &scanner{r: r, buf: make([]byte, 0, readAhead)}
 	document, err := readHead(in)
 	if err != nil {
 		return nil, in.wrap(err)
@@ -64,21 +64,21 @@ func readHead(in *scanner) (*Document, error) {
 		return nil, err
 	}
 	document := &Document{Kind: kind, Filters: filters, Sections: Sections(kind, filters)}
-	want := &canonicalWriter{}
+	want := canonicalWriter{&Output{}}
 	if err := want.head(document); err != nil {
 		return nil, err
 	}
-	if got := string(text) + `,"rows":{`; got != string(want.buf) {
-		return nil, fmt.Errorf("columns, filters and report_kind are not in canonical form: want %.300s, found %.300s", want.buf, got)
+	if got := string(text) + `,"rows":{`; got != string(want.Buf) {
+		return nil, fmt.Errorf("columns, filters and report_kind are not in canonical form: want %.300s, found %.300s", want.Buf, got)
 	}
 	return document, nil
 }
 
 // readTail reads what stands after the rows.
 func readTail(in *scanner, totals Totals) error {
-	want := &canonicalWriter{}
+	want := canonicalWriter{&Output{}}
 	want.tail(totals)
-	if err := in.literal(string(want.buf)); err != nil {
+	if err := in.literal(string(want.Buf)); err != nil {
 		return err
 	}
 	return in.end()
@@ -106,9 +106,9 @@ func (s *sectionReader) read(yield func(Batch, error) bool) error {
 	if err := s.totals.Add(s.section, nil); err != nil {
 		return err
 	}
-	members, b := rowMembers(s.section.Columns), NewBuilder(s.section.Columns)
+	cells, b := canonicalCells(s.section.Columns), NewBuilder(s.section.Columns)
 	for {
-		more, err := s.row(members, b)
+		more, err := s.row(cells, b)
 		if err != nil {
 			return err
 		}
@@ -137,7 +137,7 @@ func (s *sectionReader) hand(b *Builder, yield func(Batch, error) bool) error {
 }
 
 // row reads a row, or the end of the section.
-func (s *sectionReader) row(members []member, b *Builder) (more bool, err error) {
+func (s *sectionReader) row(cells []Cell, b *Builder) (more bool, err error) {
 	c, err := s.next()
 	if err != nil {
 		return false, err
@@ -150,37 +150,38 @@ func (s *sectionReader) row(members []member, b *Builder) (more bool, err error)
 			return false, err
 		}
 	}
-	for _, m := range members {
-		if err := s.literal(m.prefix); err != nil {
+	for i := range cells {
+		if err := s.literal(cells[i].Before); err != nil {
 			return false, err
 		}
-		if err := s.value(m, b); err != nil {
-			return false, fmt.Errorf("column %s: %w", s.section.Columns[m.column].Name, err)
+		if err := s.value(cells[i].Column, b); err != nil {
+			return false, fmt.Errorf("column %s: %w", s.section.Columns[cells[i].Column].Name, err)
 		}
 	}
 	return true, s.literal("}")
 }
 
-func (s *sectionReader) value(m member, b *Builder) error {
+func (s *sectionReader) value(column int, b *Builder) error {
+	typ := s.section.Columns[column].Type
 	c, err := s.next()
 	if err != nil {
 		return err
 	}
 	if c == 'n' {
-		if m.typ == String {
-			b.Text(m.column, nil)
+		if typ == String {
+			b.Text(column, nil)
 		} else {
-			b.Int(m.column, Null)
+			b.Int(column, Null)
 		}
 		return s.literal("null")
 	}
-	switch m.typ {
+	switch typ {
 	case String:
 		text, err := s.str()
 		if err == nil && len(text) == 0 {
 			err = errors.New(`"" where an absent value is null`)
 		}
-		b.Text(m.column, text)
+		b.Text(column, text)
 		return err
 	case Time:
 		text, err := s.str()
@@ -188,10 +189,10 @@ func (s *sectionReader) value(m member, b *Builder) error {
 			return err
 		}
 		ms, err := ParseTime(string(text))
-		b.Int(m.column, ms)
+		b.Int(column, ms)
 		return err
 	}
 	v, err := s.integer()
-	b.Int(m.column, v)
+	b.Int(column, v)
 	return err
 }

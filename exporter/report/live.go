@@ -169,9 +169,9 @@ func CheckLive(kind Kind, f Filters) error {
 // MarshalJSON writes sums beyond ±(2^53-1) as strings of digits, as rows and
 // the canonical form have them.
 func (t Totals) MarshalJSON() ([]byte, error) {
-	out := &canonicalWriter{}
+	out := canonicalWriter{&Output{}}
 	out.totals(t)
-	return out.buf, nil
+	return out.Buf, nil
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.

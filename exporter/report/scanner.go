@@ -11,6 +11,9 @@ import (
 	"unicode/utf8"
 )
 
+// readAhead is how many bytes are read at a time, at least.
+const readAhead = 64 << 10
+
 // maxString bounds a string of the canonical form, in bytes as it stands there.
 const maxString = 64 << 10
 
@@ -37,7 +40,7 @@ func (in *scanner) need(n int) error {
 		in.offset += int64(in.pos)
 		in.buf = in.buf[:copy(in.buf, in.buf[in.pos:])]
 		in.pos = 0
-		in.buf = slices.Grow(in.buf, max(n-len(in.buf), flushAt))
+		in.buf = slices.Grow(in.buf, max(n-len(in.buf), readAhead))
 		got, err := in.r.Read(in.buf[len(in.buf):cap(in.buf)])
 		in.buf = in.buf[:len(in.buf)+got]
 		in.eof = err == io.EOF

@@ -1,0 +1,35 @@
+package report
+
+import (
+	"errors"
+	"io"
+	"unicode/utf8"
+)
+
+// FlushAt is the size, in bytes, at which encoders write what they have
+// gathered: large enough for the disk, small enough for a processor's cache.
+const FlushAt = 256 << 10
+
+// Output gathers the text of an encoder before it is written.
+type Output struct {
+	Buf []byte // what was not written yet; an encoder appends to it
+	w   io.Writer
+}
+
+// NewOutput begins with an empty buffer.
+func NewOutput(w io.Writer) *Output { return &Output{w: w} }
+
+// Flush writes the buffer once it holds at least so many bytes. All text is
+// checked here, for it is cheapest in one piece: flushes come between values,
+// and ASCII parts those, so no character of one can run into the next.
+func (o *Output) Flush(least int) error {
+	if len(o.Buf) < least {
+		return nil
+	}
+	if !utf8.Valid(o.Buf) {
+		return errors.New("text is not valid UTF-8")
+	}
+	_, err := o.w.Write(o.Buf)
+	o.Buf = o.Buf[:0]
+	return err
+}
