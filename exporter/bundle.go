@@ -16,6 +16,7 @@ type Bundle struct {
 	Export   Export
 	FileName string
 	Size     int64 // bytes
+	LogSize  int64 // of the tree that its proof leads to
 	contents evidence.Contents
 	artifact *blobstore.Blob
 }
@@ -69,7 +70,7 @@ func (e *Exporter) bundle(ctx context.Context, export Export, blob *blobstore.Bl
 	if err != nil {
 		return nil, err
 	}
-	return &Bundle{Export: export, FileName: evidence.BundleName(string(export.ID)), Size: size, artifact: blob, contents: contents}, nil
+	return &Bundle{Export: export, FileName: evidence.BundleName(string(export.ID)), Size: size, LogSize: proof.Size, artifact: blob, contents: contents}, nil
 }
 
 // envelope reads the signed manifest of an export.

@@ -102,6 +102,7 @@ type Exporter struct {
 	outage    outage
 	queue     *queue
 	rendering chan struct{} // holds a value for each export that is rendered
+	verifying chan struct{} // holds a value while a bundle is verified
 	ctx       context.Context
 	cancel    context.CancelFunc // called by Close; every export is made under ctx
 	makers    sync.WaitGroup
@@ -114,7 +115,7 @@ func Open(ctx context.Context, dir *Directory, facts *ledger.Ledger, opts Option
 	e := &Exporter{
 		db: dir.DB, blobs: dir.Blobs, ledger: facts,
 		keys: cmp.Or(opts.Keys, dir.Keys()), instance: dir.Instance, tmp: dir.Tmp(), opts: opts,
-		outage: outage{begun: make(chan struct{})}, queue: newQueue(cmp.Or(opts.MaxQueued, MaxQueued)), rendering: make(chan struct{}, opts.Workers),
+		outage: outage{begun: make(chan struct{})}, queue: newQueue(cmp.Or(opts.MaxQueued, MaxQueued)), rendering: make(chan struct{}, opts.Workers), verifying: make(chan struct{}, 1),
 	}
 	unfinished, err := e.open(ctx, dir.Path)
 	if err != nil {

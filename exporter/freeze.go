@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"math"
-	"os"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -216,14 +215,11 @@ func bounded(d *report.Document, format render.Format) *report.Document {
 // renderTwice makes the canonical form first, in a file without a name, for a
 // format whose first page needs the digest and the totals.
 func (e *Exporter) renderTwice(ctx context.Context, d *report.Document, format render.Format, export Export, w io.Writer, f *frozen) error {
-	spool, err := os.CreateTemp(e.tmp, "canonical-*")
+	spool, err := e.spool("canonical-*")
 	if err != nil {
 		return err
 	}
 	defer spool.Close()
-	if err := os.Remove(spool.Name()); err != nil {
-		return err
-	}
 	data := evidence.NewTally()
 	totals, err := report.WriteCanonical(io.MultiWriter(spool, data), d)
 	if err != nil {

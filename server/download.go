@@ -157,8 +157,9 @@ func (s *Server) previewPage(w http.ResponseWriter, r *request) error {
 	}
 	s.downloads(r, audit.ExportPageViewed, export, false)
 	w.Header().Set("Content-Type", "image/png")
-	w.Header().Set("Content-Length", strconv.Itoa(len(picture)))
+	w.Header().Set("Content-Length", strconv.Itoa(len(picture.PNG)))
 	w.Header().Set("Cache-Control", "private, max-age=31536000, immutable")
-	w.Write(picture) // the client is gone if this fails, and the log has the status
+	w.Header().Set("Page-Count", strconv.Itoa(picture.Pages))
+	w.Write(picture.PNG) // the client is gone if this fails, and the log has the status
 	return nil
 }

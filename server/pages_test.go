@@ -3,7 +3,9 @@ package server
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"image/png"
+	"strconv"
 	"testing"
 
 	"licensekit/exporter/render"
@@ -31,6 +33,12 @@ func TestPreviewPages(t *testing.T) {
 	if size := picture.Bounds().Size(); size.X < 500 || size.Y < 500 {
 		t.Errorf("page 1 is %v large, want at least 500 pixels each way", size)
 	}
+	count, err := strconv.Atoi(first.header.Get("Page-Count"))
+	if err != nil || count < 2 {
+		t.Errorf("Page-Count %q, want a number above 1", first.header.Get("Page-Count"))
+	}
+	s.get(t, fmt.Sprintf("%s%d.png", pages, count)).saying(t, "Content-Type", "image/png")
+	s.get(t, fmt.Sprintf("%s%d.png", pages, count+1)).want(t, 404, "NOT_FOUND")
 	if again := s.get(t, pages+"1.png"); !bytes.Equal(again.body, first.body) {
 		t.Error("page 1 is another picture the second time")
 	}

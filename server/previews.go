@@ -18,7 +18,7 @@ type previews struct {
 	turn    chan struct{} // holds a value while a page is drawn
 
 	mu    sync.Mutex
-	kept  map[preview][]byte // guarded by mu, like order and bytes
+	kept  map[preview]render.Picture // guarded by mu, like order and bytes
 	order []preview          // oldest first
 	bytes int
 }
@@ -36,13 +36,13 @@ const (
 )
 
 func newPreviews(exports *exporter.Exporter) *previews {
-	return &previews{exports: exports, turn: make(chan struct{}, 1), kept: map[preview][]byte{}}
+	return &previews{exports: exports, turn: make(chan struct{}, 1), kept: map[preview]render.Picture{}}
 }
 
 // draw gives a page, counted from 1, as a PNG picture.
-func (p *previews) draw(ctx context.Context, id exporter.ID, page int) ([]byte, error) {
+func (p *previews) draw(ctx context.Context, id exporter.ID, page int) (picture render.Picture, err error) {
 	wanted := preview{id, page}
-	if picture := p.find(wanted); picture != nil {
+	if picture = p.find(wanted); picture.PNG != nil {
 		return picture, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, previewTime)
@@ -51,38 +51,38 @@ func (p *previews) draw(ctx context.Context, id exporter.ID, page int) ([]byte, 
 	case p.turn <- struct{}{}:
 		defer func() { <-p.turn }()
 	case <-ctx.Done():
-		return nil, &problem{status: 503, code: "UNAVAILABLE", message: "other pages are being drawn", header: map[string]string{"Retry-After": "5"}}
+		return picture, &problem{status: 503, code: "UNAVAILABLE", message: "other pages are being drawn", header: map[string]string{"Retry-After": "5"}}
 	}
 	blob, export, err := p.exports.Artifact(ctx, id)
 	if err != nil {
-		return nil, err
+		return picture, err
 	}
 	defer blob.Close()
 	if export.Format != "pdf" {
-		return nil, &problem{status: 404, code: "NOT_FOUND", message: "the export has no pages", detail: "its format is " + export.Format}
+		return picture, &problem{status: 404, code: "NOT_FOUND", message: "the export has no pages", detail: "its format is " + export.Format}
 	}
-	picture, err := render.Preview(ctx, io.NewSectionReader(blob, 0, blob.Size()), blob.Size(), page-1, previewDPI)
+	picture, err = render.Preview(ctx, io.NewSectionReader(blob, 0, blob.Size()), blob.Size(), page-1, previewDPI)
 	if errors.Is(err, render.ErrNoPage) {
-		return nil, &problem{status: 404, code: "NOT_FOUND", message: "there is no such page", detail: err.Error()}
+		return picture, &problem{status: 404, code: "NOT_FOUND", message: "there is no such page", detail: err.Error()}
 	}
 	if errors.Is(err, render.ErrNoMuPDF) {
-		return nil, &problem{status: 501, code: "NOT_IMPLEMENTED", message: "this build draws no pages", detail: err.Error()}
+		return picture, &problem{status: 501, code: "NOT_IMPLEMENTED", message: "this build draws no pages", detail: err.Error()}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("draw page %d of %s: %w", page, id, err)
+		return picture, fmt.Errorf("draw page %d of %s: %w", page, id, err)
 	}
 	p.keep(wanted, picture)
 	return picture, nil
 }
 
-func (p *previews) find(wanted preview) []byte {
+func (p *previews) find(wanted preview) render.Picture {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.kept[wanted]
 }
 
 // keep remembers a picture and forgets the oldest ones beyond the bound.
-func (p *previews) keep(drawn preview, picture []byte) {
+func (p *previews) keep(drawn preview, picture render.Picture) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if _, twice := p.kept[drawn]; twice {
@@ -90,9 +90,9 @@ func (p *previews) keep(drawn preview, picture []byte) {
 	}
 	p.kept[drawn] = picture
 	p.order = append(p.order, drawn)
-	p.bytes += len(picture)
+	p.bytes += len(picture.PNG)
 	for p.bytes > maxKept && len(p.order) > 1 {
-		p.bytes -= len(p.kept[p.order[0]])
+		p.bytes -= len(p.kept[p.order[0]].PNG)
 		delete(p.kept, p.order[0])
 		p.order = p.order[1:]
 	}

@@ -20,6 +20,8 @@ type Input struct {
 	Manifest  []byte
 	Signature []byte
 	Proof     []byte // the log's; may be missing
+
+	Each func(Step) // is told of each step once it has ended; may be nil
 }
 
 // Trust is what the reviewer knows from elsewhere. Nothing in a bundle ever
@@ -112,6 +114,9 @@ func Verify(ctx context.Context, input Input, trust Trust) (*Result, error) {
 			return nil, fmt.Errorf("verify: step %d (%s): %w", s.number, s.name, err)
 		}
 		result.Steps = append(result.Steps, taken)
+		if input.Each != nil {
+			input.Each(taken)
+		}
 	}
 	c.conclude(result)
 	return result, nil

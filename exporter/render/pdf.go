@@ -92,6 +92,12 @@ func decodePDF(r io.ReaderAt, size int64, kind report.Kind, filters report.Filte
 	return d, nil
 }
 
+// Picture is a page as it looks.
+type Picture struct {
+	PNG   []byte
+	Pages int // of the whole file
+}
+
 // The errors of [Preview] that callers branch on.
 var (
 	ErrNoPage  = errors.New("there is no such page")

@@ -120,10 +120,11 @@ func TestPictures(t *testing.T) {
 	}{
 		"summary": {plain, 0}, "ledger": {plain, 1}, "total": {plain, 4}, "hostile": {hostile, 1},
 	} {
-		got, err := Preview(t.Context(), bytes.NewReader(picture.file), int64(len(picture.file)), picture.page, 72)
+		drawn, err := Preview(t.Context(), bytes.NewReader(picture.file), int64(len(picture.file)), picture.page, 72)
 		if err != nil {
 			t.Fatal(err)
 		}
+		got := drawn.PNG
 		path := filepath.Join("testdata", "pdf", name+".png")
 		if *update {
 			if err := os.WriteFile(path, got, 0o644); err != nil {

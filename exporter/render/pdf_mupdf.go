@@ -38,28 +38,27 @@ const maxPreview = 4096
 
 // Preview draws a page, counted from 0, as a PNG picture. Only files whose
 // signature was checked should get here.
-func Preview(ctx context.Context, r io.ReaderAt, size int64, page int, dpi float64) ([]byte, error) {
+func Preview(ctx context.Context, r io.ReaderAt, size int64, page int, dpi float64) (picture Picture, err error) {
 	file, err := openPages(r, size)
 	if err != nil {
-		return nil, fmt.Errorf("preview page %d: %w", page, err)
+		return picture, fmt.Errorf("preview page %d: %w", page, err)
 	}
 	defer file.Close()
-	if page < 0 || page >= file.NumPage() {
-		return nil, fmt.Errorf("preview page %d of %d: %w", page, file.NumPage(), ErrNoPage)
+	if picture.Pages = file.NumPage(); page < 0 || page >= picture.Pages {
+		return picture, fmt.Errorf("preview page %d of %d: %w", page, picture.Pages, ErrNoPage)
 	}
 	bounds, err := file.Bound(page)
 	if err != nil {
-		return nil, fmt.Errorf("preview page %d: %w", page, err)
+		return picture, fmt.Errorf("preview page %d: %w", page, err)
 	}
 	if longest := float64(max(bounds.Dx(), bounds.Dy())) * dpi / 72; !(dpi > 0 && longest <= maxPreview) {
-		return nil, fmt.Errorf("preview page %d: %v dpi give %.0f pixels on a side; the limit is %d", page, dpi, longest, maxPreview)
+		return picture, fmt.Errorf("preview page %d: %v dpi give %.0f pixels on a side; the limit is %d", page, dpi, longest, maxPreview)
 	}
 	if err := context.Cause(ctx); err != nil {
-		return nil, err
+		return picture, err
 	}
-	picture, err := file.ImagePNG(page, dpi)
-	if err != nil {
-		return nil, fmt.Errorf("preview page %d: %w", page, err)
+	if picture.PNG, err = file.ImagePNG(page, dpi); err != nil {
+		return picture, fmt.Errorf("preview page %d: %w", page, err)
 	}
 	return picture, nil
 }

@@ -11,6 +11,6 @@ import (
 var checkPages func(ctx context.Context, r io.ReaderAt, size int64, info Info) error
 
 // Preview draws pages where the program was built with MuPDF.
-func Preview(context.Context, io.ReaderAt, int64, int, float64) ([]byte, error) {
-	return nil, ErrNoMuPDF
+func Preview(context.Context, io.ReaderAt, int64, int, float64) (Picture, error) {
+	return Picture{}, ErrNoMuPDF
 }

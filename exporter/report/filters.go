@@ -71,6 +71,9 @@ var groupings = []string{
 	"action", "source", "result_class",
 }
 
+// Groupings lists what usage can be grouped by.
+func Groupings() []string { return slices.Clone(groupings) }
+
 // FilterNames lists the filters that a kind takes.
 func FilterNames(kind Kind) []string {
 	return slices.Concat(commonFilters, definitions[kind].filters)

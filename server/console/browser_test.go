@@ -223,6 +223,12 @@ func evaluate[T any](b *tab, script string) T {
 	return act(b, fmt.Sprintf("evaluate %.200s", script), chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
 }
 
+// text is what a person reads in an element.
+func (b *tab) text(selector string) string {
+	b.t.Helper()
+	return evaluate[string](b, fmt.Sprintf(`document.querySelector(%q).innerText.replaceAll(/\s+/g, " ").trim()`, selector))
+}
+
 // count is how many elements there are.
 func (b *tab) count(selector string) int {
 	b.t.Helper()

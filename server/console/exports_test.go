@@ -1,6 +1,8 @@
 package console_test
 
 import (
+	"net/http"
+	"strings"
 	"testing"
 
 	"licensekit/auth"
@@ -37,6 +39,41 @@ func TestExportsList(t *testing.T) {
 	}
 	b.shows("must be one of usage-summary")
 	b.inspect("failure")
+}
+
+// Pages follow what is not finished by themselves. Here nobody makes exports,
+// so it is others that appear.
+func TestLivePages(t *testing.T) {
+	s := newSiteOf(t, 0)
+	make := func() (id string) {
+		var x struct{ ID, Status string }
+		r, err := http.NewRequestWithContext(t.Context(), "POST", "http://owner/api/v1/reports/exports", strings.NewReader(`{"report_kind":"usage-summary"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Prefer", "wait=0")
+		s.ask(t, r, &x)
+		if x.Status != "pending" {
+			t.Fatalf("status %s, want pending", x.Status)
+		}
+		return x.ID
+	}
+	first := make()
+	b := s.signedIn(t, auth.ReportExport)
+	b.open("/console/exports")
+	b.shows("waiting")
+	second := make()
+	b.until(`document.querySelector("a.row[href$='`+second+`']") !== null`, "the second export appears by itself")
+	b.open("/console/exports/" + first)
+	b.shows("It waits for its turn")
+	b.inspect("export-waiting")
+	if again := evaluate[string](b, `document.querySelector("#export").dataset.live`); again == "" {
+		t.Error("the page of an export that waits is not live")
+	}
+	if status := b.open("/console/exports/" + first + "/download"); status != 409 {
+		t.Errorf("the download of an export that waits gives status %d, want 409", status)
+	}
+	b.shows("The export is not ready")
 }
 
 // What a token has no scope for is neither offered nor given.

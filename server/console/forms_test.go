@@ -81,6 +81,10 @@ func TestForgedForms(t *testing.T) {
 	if strings.Contains(cookie, token[4:20]) || strings.Contains(cookie, "Expires") {
 		t.Errorf("cookie %q holds the token or outlives the browser", cookie)
 	}
+	behind, _ := newVisitor(t, s.url).send("POST", "/console/sign-in", url.Values{"token": {token}}, "Sec-Fetch-Site", "same-origin", "Origin", "https://reports.example")
+	if cookie := behind.Header.Get("Set-Cookie"); !strings.HasPrefix(cookie, "__Host-licensekit=") || !strings.Contains(cookie, "; Secure") {
+		t.Errorf("behind a proxy with TLS the cookie is %q, want a __Host- one", cookie)
+	}
 	secret := v.secret("/console/exports")
 	for what, try := range map[string]struct {
 		form   url.Values

@@ -23,6 +23,14 @@ func (c *Console) pages() []page {
 		{"POST /console/sign-out", "", c.signOut, true},
 
 		{"GET " + exportsPath, auth.ReportExport, c.listExports, false},
+		{"GET " + createPath, auth.ReportExport, c.showCreate, false},
+		{"GET " + exportsPath + "/{id}", auth.ReportExport, c.showExport, false},
+		{"GET " + exportsPath + "/{id}/download", auth.ReportExport, c.downloadArtifact, false},
+		{"GET " + exportsPath + "/{id}/bundle", auth.ReportExport, c.downloadBundle, false},
+		{"GET " + exportsPath + "/{id}/pages/{page}", auth.ReportExport, c.previewPage, false},
+		{"GET " + exportsPath + "/{id}/verification", auth.ReportExport, c.verifyExport, false},
+		{"POST " + exportsPath, auth.ReportExport, c.createExport, false},
+		{"GET /console/pick/{field}", auth.ReportRead, c.pick, false},
 
 		{home, "", c.notFound, true},
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -129,30 +130,49 @@ func (s *sessions) end(one *session) {
 	delete(s.live, one.hash)
 }
 
-// cookieName has the prefix that binds the cookie to this host where browsers
-// allow it: over TLS.
-func cookieName(r *http.Request) string {
-	if r.TLS != nil {
-		return "__Host-licensekit"
-	}
-	return "licensekit"
-}
+// The names of the cookie. Over TLS it has the prefix that browsers take for
+// an order to keep it to this host and to TLS.
+const (
+	plainCookie  = "licensekit"
+	secureCookie = "__Host-licensekit"
+)
 
+// cookieOf is the cookie's value, "" if there is none.
 func cookieOf(r *http.Request) string {
-	cookie, err := r.Cookie(cookieName(r))
-	if err != nil {
-		return ""
+	for _, name := range []string{secureCookie, plainCookie} {
+		if cookie, err := r.Cookie(name); err == nil {
+			return cookie.Value
+		}
 	}
-	return cookie.Value
+	return ""
 }
 
-// setCookie gives the browser a session, or with "" takes it away.
-func setCookie(w http.ResponseWriter, r *http.Request, value string) {
-	cookie := &http.Cookie{
-		Name: cookieName(r), Value: value, Path: "/", HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode,
-	}
-	if value == "" {
-		cookie.MaxAge = -1
+// overTLS tells whether the browser that sent a form speaks TLS: to this
+// server, or to a proxy in front of it.
+func overTLS(r *http.Request) bool {
+	return r.TLS != nil || strings.HasPrefix(r.Header.Get("Origin"), "https://")
+}
+
+// giveCookie gives the browser a session.
+func giveCookie(w http.ResponseWriter, r *http.Request, value string) {
+	cookie := newCookie(plainCookie, value)
+	if overTLS(r) {
+		cookie = newCookie(secureCookie, value)
 	}
 	http.SetCookie(w, cookie)
+}
+
+// takeCookie takes it away.
+func takeCookie(w http.ResponseWriter) {
+	for _, name := range []string{secureCookie, plainCookie} {
+		cookie := newCookie(name, "")
+		cookie.MaxAge = -1
+		http.SetCookie(w, cookie)
+	}
+}
+
+func newCookie(name, value string) *http.Cookie {
+	return &http.Cookie{
+		Name: name, Value: value, Path: "/", HttpOnly: true, Secure: name == secureCookie, SameSite: http.SameSiteStrictMode,
+	}
 }

@@ -32,25 +32,44 @@ func (f frame) Current(s section) bool {
 	return f.Path == s.Path || s.Path != home && strings.HasPrefix(f.Path, s.Path+"/")
 }
 
-// show answers with a page.
-func (v *visit) show(status int, name string, data any) error {
+// Can tells whether who signed in has a scope.
+func (f frame) Can(scope string) bool { return f.Key != nil && f.Key.Allows(auth.Scope(scope)) }
+
+// frame gives what a page is made from.
+func (v *visit) frame(data any) frame {
 	f := frame{Lang: v.locale.tag.String(), Path: v.r.URL.Path, Version: v.console.opts.Version, Nav: v.nav(), Data: data}
 	if v.session != nil {
 		f.Key, f.CSRF = &v.key, v.session.csrf
 	}
+	return f
+}
+
+// show answers with a page.
+func (v *visit) show(status int, name string, data any) error {
 	var text bytes.Buffer
-	if err := v.locale.pages[name].ExecuteTemplate(&text, "layout", f); err != nil {
+	if err := v.locale.pages[name].ExecuteTemplate(&text, "layout", v.frame(data)); err != nil {
 		return fmt.Errorf("make page %s: %w", name, err)
 	}
-	h := v.w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Language", f.Lang)
-	h.Set("Content-Length", strconv.Itoa(text.Len()))
-	v.w.WriteHeader(status)
+	v.w.Header().Set("Content-Length", strconv.Itoa(text.Len()))
+	v.begin(status)
 	if v.r.Method != http.MethodHead {
 		v.w.Write(text.Bytes()) // the client is gone if this fails, and the log has the status
 	}
 	return nil
+}
+
+// begin sends the header of a page.
+func (v *visit) begin(status int) {
+	h := v.w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", v.locale.tag.String())
+	v.w.WriteHeader(status)
+}
+
+// put sends a part of a page that comes piece by piece: the layout's "top", one
+// of its own, or "bottom".
+func (v *visit) put(page, part string, data any) error {
+	return v.locale.pages[page].ExecuteTemplate(v.w, part, data)
 }
 
 // parsePages reads the templates with the words of a locale: each page is the
@@ -84,15 +103,9 @@ func functions(l *locale) template.FuncMap {
 		"sentence":  sentence,
 		"asset":     assetPath,
 		"icon":      icon,
-		"args":      args,
+		"list":      list,
 	}
 }
 
-// args gives a template several values: "name", value, "name", value.
-func args(pairs ...any) map[string]any {
-	values := map[string]any{}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		values[pairs[i].(string)] = pairs[i+1]
-	}
-	return values
-}
+// list gives a template several values to go through.
+func list(values ...string) []string { return values }

@@ -45,7 +45,7 @@ func (c *Console) signIn(v *visit) error {
 		c.sessions.end(old)
 	}
 	_, cookie := c.sessions.begin(key.ID)
-	setCookie(v.w, v.r, cookie)
+	giveCookie(v.w, v.r, cookie)
 	return v.redirect(localPath(form.Get("next")))
 }
 
@@ -56,7 +56,7 @@ func (c *Console) signOut(v *visit) error {
 		}
 		c.sessions.end(v.session)
 	}
-	setCookie(v.w, v.r, "")
+	takeCookie(v.w)
 	return v.redirect(signInPath)
 }
 

@@ -50,11 +50,17 @@ func (l *logs) String() string {
 // newSite starts a server without any data.
 func newSite(t testing.TB) *site {
 	t.Helper()
+	return newSiteOf(t, 2)
+}
+
+// newSiteOf starts a server that makes so many exports at a time.
+func newSiteOf(t testing.TB, workers int) *site {
+	t.Helper()
 	s := &site{log: &logs{}}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
 	now := func() time.Time { return time.Now().Add(time.Duration(s.skew.Load())) }
 	opened, err := server.Open(server.Options{
-		Data: filepath.Join(t.TempDir(), "data"), Create: true, Version: "test", Workers: 2, Log: log, Now: time.Now,
+		Data: filepath.Join(t.TempDir(), "data"), Create: true, Version: "test", Workers: workers, Log: log, Now: time.Now,
 		Pages: func(api server.Local) *http.ServeMux {
 			return console.New(api, console.Options{Version: "test", Now: now, Log: log})
 		},
@@ -93,6 +99,12 @@ func (s *site) api(t testing.TB, method, path, contentType string, body io.Reade
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", contentType)
+	s.ask(t, r, data)
+}
+
+// ask sends a request as the owner, and reads the answer's data.
+func (s *site) ask(t testing.TB, r *http.Request, data any) {
+	t.Helper()
 	resp, err := s.owner.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +112,7 @@ func (s *site) api(t testing.TB, method, path, contentType string, body io.Reade
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode >= 300 {
-		t.Fatalf("%s %s: %d %s, %v", method, path, resp.StatusCode, text, err)
+		t.Fatalf("%s %s: %d %s, %v", r.Method, r.URL.Path, resp.StatusCode, text, err)
 	}
 	envelope := struct{ Data any }{data}
 	if err := json.Unmarshal(text, &envelope); err != nil {

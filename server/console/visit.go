@@ -20,10 +20,11 @@ type visit struct {
 	locale  *locale
 	session *session // nil for who has not signed in
 	key     auth.Key // of the session
+	refusal error    // why a session that is there does not count now
 }
 
 // visit finds out who makes a request. A session whose key is no longer good
-// is ended.
+// is ended; other reasons to refuse it pass.
 func (c *Console) visit(w http.ResponseWriter, r *http.Request) *visit {
 	v := &visit{console: c, w: w, r: r, locale: localeOf(r)}
 	s := c.sessions.find(cookieOf(r))
@@ -31,11 +32,14 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request) *visit {
 		return v
 	}
 	key, err := c.api.Resume(w, r, s.keyID)
-	if err != nil {
+	switch {
+	case err == nil:
+		v.session, v.key = s, key
+	case errors.Is(err, auth.ErrUnknown), errors.Is(err, auth.ErrExpired), errors.Is(err, auth.ErrNetwork):
 		c.sessions.end(s)
-		return v
+	default:
+		v.refusal = err
 	}
-	v.session, v.key = s, key
 	return v
 }
 
@@ -49,6 +53,9 @@ func (v *visit) admit(p page) error {
 	}
 	if p.public {
 		return nil
+	}
+	if v.refusal != nil {
+		return v.refusal
 	}
 	if v.session == nil {
 		return errSignedOut
@@ -94,6 +101,18 @@ func (v *visit) call(method, path string, query url.Values, in, out any) (client
 	return client.Within(inner{v}).Call(v.context(), method, path, query, in, out)
 }
 
+// do sends a request of the API in the visitor's name, and reads the answer's
+// data into out.
+func (v *visit) do(request client.Request, out any) error {
+	resp, err := client.Within(inner{v}).Do(v.context(), request)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	_, err = client.Decode(resp.Body, out)
+	return err
+}
+
 // context is that of the visitor's requests of the API.
 func (v *visit) context() context.Context {
 	if v.session == nil {
@@ -117,8 +136,12 @@ func (i inner) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // passOn answers with what the API does at another path: a file. Its errors are
 // shown as pages.
 func (v *visit) passOn(path string) error {
+	target, err := url.Parse(path)
+	if err != nil {
+		return err
+	}
 	r := v.r.Clone(v.context())
-	r.URL = &url.URL{Path: path, RawQuery: v.r.URL.RawQuery}
+	r.URL = target
 	w := &passed{ResponseWriter: v.w, header: http.Header{}}
 	v.console.api.ServeHTTP(w, r)
 	if w.refused == nil {

@@ -26,6 +26,32 @@ var labels = map[string]string{
 	"result_class": "Result", "status_code": "Status code", "request_id": "Request",
 	"group_by": "Grouped by", "bucket": "Per", "time_zone": "Time zone", "from": "From", "to": "Until", "owner": "Owner",
 	"1h": "hour", "1d": "day",
+
+	"usage": "Usage", "activities": "Activities", "licenses": "Licenses", "customers": "Customers", "orders": "Orders",
+	"subscriptions": "Subscriptions", "products": "Products",
+
+	"step zip":        "The bundle is built as it must be",
+	"step manifest":   "The manifest can be read in one way only",
+	"step signature":  "A pinned key signed the manifest",
+	"step artifact":   "The file is the one that was signed",
+	"step data":       "The data are those that were signed",
+	"step log":        "The export is in the log, where it says",
+	"step checkpoint": "The log shows one history",
+	"step content":    "The file says what the data say",
+	"step pages":      "The pages show what the data say",
+	"step witnesses":  "Witnesses have seen the log",
+
+	"passed": "passed", "not run": "not run", "VERIFIED": "verified", "INVALID": "not genuine", "UNANCHORED": "without a pinned key", "FORK": "two histories",
+
+	"about usage-summary":           "How much was used, by what you group by.",
+	"about usage-ledger":            "Every usage event, in the order of time.",
+	"about license-audit":           "What licenses allowed, what happened to them, who used what and when.",
+	"about customer-summary":        "What customers hold, and what they use.",
+	"about subscription-settlement": "What was used in each settlement period, late and adjusted usage shown as such.",
+	"about json":                    "The canonical form itself, for programs.",
+	"about csv":                     "One table, of any size, for every tool.",
+	"about pdf":                     "To read and to file; the data is attached. Up to 200,000 rows.",
+	"about xlsx":                    "A workbook with typed cells.",
 }
 
 // label gives a name of the contract as people say it, or as it is.

@@ -77,9 +77,93 @@ function copying(root) {
   }
 }
 
+// origins in commands are those that this page came from, whatever the server
+// knows of the proxies in between.
+function origins(root) {
+  for (const code of root.querySelectorAll("[data-origin]")) {
+    code.textContent = code.textContent.replaceAll(/https?:\/\/[^\s/]+(?=[\s/])/g, location.origin);
+  }
+}
+
 function enhance(root) {
+  origins(root);
   local(root);
   copying(root);
+  once(root);
+}
+
+// A form with a part shows what it would come to there, as it is filled in.
+// Until the part is about what the form says now, nothing in it can be sent.
+function partial(form) {
+  const part = () => document.getElementById(form.dataset.part);
+  let turn = 0;
+  const refresh = async () => {
+    const mine = ++turn;
+    const query = new URLSearchParams(new FormData(form));
+    const shown = new URLSearchParams(query);
+    shown.delete("check");
+    history.replaceState(null, "", form.getAttribute("action") + "?" + shown);
+    busy(true);
+    try {
+      const answer = await fetch(form.getAttribute("action") + "?" + query, { credentials: "same-origin" });
+      if (answer.redirected) {
+        location.reload();
+        return;
+      }
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const fresh = page.getElementById(form.dataset.part);
+      if (mine !== turn) return;
+      part().replaceChildren(...fresh.childNodes);
+      once(part());
+      busy(false);
+    } catch {
+      if (mine === turn) setTimeout(refresh, 3000);
+    }
+  };
+  const busy = (is) => {
+    part().setAttribute("aria-busy", String(is));
+    for (const button of part().querySelectorAll("button")) button.disabled = is;
+  };
+  let soon;
+  form.addEventListener("input", () => {
+    busy(true);
+    clearTimeout(soon);
+    soon = setTimeout(refresh, 350);
+  });
+  form.addEventListener("change", (event) => {
+    if (event.target.matches("[data-reload]")) {
+      clearTimeout(soon);
+      turn++;
+      const query = new URLSearchParams(new FormData(form));
+      query.delete("check");
+      query.delete("group_by");
+      location.assign(form.getAttribute("action") + "?" + query);
+    }
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    refresh();
+  });
+  refresh();
+}
+
+// A field with a pick offers values that there are, by what was typed.
+function picking(input) {
+  const list = input.list;
+  let asked, soon;
+  const offer = async () => {
+    if (asked === input.value) return;
+    asked = input.value;
+    const answer = await fetch(input.dataset.pick + "?search=" + encodeURIComponent(input.value), { credentials: "same-origin" });
+    if (!answer.ok || answer.redirected) return;
+    const page = new DOMParser().parseFromString("<datalist>" + await answer.text() + "</datalist>", "text/html");
+    list.replaceChildren(...page.querySelector("datalist").childNodes);
+  };
+  input.addEventListener("focus", offer);
+  input.addEventListener("input", () => {
+    clearTimeout(soon);
+    soon = setTimeout(offer, 200);
+  });
 }
 
 // Filters apply as they are chosen; what was not chosen stays out of the URL.
@@ -87,21 +171,27 @@ for (const form of document.querySelectorAll("form[data-auto]")) {
   form.addEventListener("change", (event) => { if (event.target.matches("select")) form.requestSubmit(); });
 }
 for (const form of document.querySelectorAll("form[method=get]")) {
-  form.addEventListener("formdata", (event) => {
-    for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
+  form.addEventListener("formdata", ({ formData }) => {
+    for (const name of new Set(formData.keys())) {
+      const values = formData.getAll(name).filter((value) => value !== "");
+      formData.delete(name);
+      for (const value of values) formData.append(name, value);
+    }
   });
 }
 
-// A form is sent once.
-for (const form of document.querySelectorAll("form[method=post]")) {
-  form.addEventListener("submit", (event) => {
-    if (form.dataset.sent) {
-      event.preventDefault();
-      return;
-    }
-    form.dataset.sent = "yes";
-    for (const button of form.querySelectorAll("button")) button.setAttribute("aria-disabled", "true");
-  });
+// once keeps forms from being sent twice.
+function once(root) {
+  for (const form of root.querySelectorAll("form[method=post]")) {
+    form.addEventListener("submit", (event) => {
+      if (form.dataset.sent) {
+        event.preventDefault();
+        return;
+      }
+      form.dataset.sent = "yes";
+      for (const button of form.querySelectorAll("button")) button.setAttribute("aria-disabled", "true");
+    });
+  }
 }
 addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
@@ -112,4 +202,10 @@ addEventListener("pageshow", (event) => {
 });
 
 enhance(document);
+for (const form of document.querySelectorAll("form[data-part]")) partial(form);
+for (const input of document.querySelectorAll("input[data-pick]")) picking(input);
+{
+  const zones = document.getElementById("zones");
+  if (zones) zones.prepend(new Option("", Intl.DateTimeFormat().resolvedOptions().timeZone));
+}
 for (const element of document.querySelectorAll("[data-live]")) live(element);

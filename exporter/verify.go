@@ -1,0 +1,95 @@
+package exporter
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"licensekit/exporter/evidence"
+)
+
+// Verify checks the bundle of an export as a reviewer does who has pinned this
+// instance's own keys and kept the newest checkpoint of each of its logs. So it
+// shows that what is handed out is whole, and nothing about the instance: who
+// can alter an export here can alter this too. each is told of the steps as they
+// end.
+//
+// The bundle is written to a file without a name, as large as it is. One is
+// checked at a time. Errors: [ErrNotReady].
+func (e *Exporter) Verify(ctx context.Context, id ID, each func(evidence.Step)) (*evidence.Result, error) {
+	select {
+	case e.verifying <- struct{}{}:
+		defer func() { <-e.verifying }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	bundle, err := e.Bundle(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	defer bundle.Close()
+	trust, err := e.ownTrust(bundle)
+	if err != nil {
+		return nil, fmt.Errorf("verify %s: %w", id, err)
+	}
+	spool, err := e.spool("bundle-*")
+	if err != nil {
+		return nil, fmt.Errorf("verify %s: %w", id, err)
+	}
+	defer spool.Close()
+	if err := bundle.WriteTo(ctx, spool); err != nil {
+		return nil, fmt.Errorf("verify %s: %w", id, err)
+	}
+	return evidence.Verify(ctx, evidence.Input{Bundle: io.NewSectionReader(spool, 0, bundle.Size), Each: each}, trust)
+}
+
+// spool makes a file without a name.
+func (e *Exporter) spool(pattern string) (*os.File, error) {
+	file, err := os.CreateTemp(e.tmp, pattern)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(file.Name()); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// ownTrust is what a reviewer of this instance would have, with the proof that
+// leads from the bundle's checkpoint to the newest.
+func (e *Exporter) ownTrust(bundle *Bundle) (trust evidence.Trust, err error) {
+	records, err := e.PublicKeys()
+	if err != nil {
+		return trust, err
+	}
+	for _, record := range records {
+		if record.Purpose == evidence.ForLog {
+			key, err := evidence.ParseLogKey([]byte(record.VerifierKey))
+			if err != nil {
+				return trust, err
+			}
+			trust.LogKeys = append(trust.LogKeys, key)
+			continue
+		}
+		key, err := evidence.ParsePublicKey(evidence.ForExport, []byte(record.PEM))
+		if err != nil {
+			return trust, err
+		}
+		trust.Keys = append(trust.Keys, key)
+	}
+	for _, l := range e.logs {
+		head := l.Head()
+		trust.Last = append(trust.Last, head.Signed)
+		if l.Origin() != *bundle.Export.LogOrigin {
+			continue
+		}
+		proof, err := l.Consistency(bundle.LogSize, head)
+		if err != nil {
+			return trust, err
+		}
+		trust.Consistency = append(trust.Consistency, proof.Marshal())
+	}
+	return trust, nil
+}
