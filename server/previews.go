@@ -19,7 +19,7 @@ type previews struct {
 
 	mu    sync.Mutex
 	kept  map[preview]render.Picture // guarded by mu, like order and bytes
-	order []preview          // oldest first
+	order []preview                  // oldest first
 	bytes int
 }
 
