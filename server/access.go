@@ -20,11 +20,12 @@ type Access struct {
 	ForwardedHeader string         // in which they give it: X-Forwarded-For or Forwarded
 	TokenRate       int            // requests a second that a token may make, in bursts of twice as many; 0 for any number
 	LoginFailures   int            // failed logins a minute that an address may make; 0 for any number
+	Connections     int            // at a time over the network; 0 for any number
 }
 
 // DefaultAccess believes no proxy, and holds nobody back who means well.
 func DefaultAccess() Access {
-	return Access{ForwardedHeader: XForwardedFor, TokenRate: 1000, LoginFailures: 30}
+	return Access{ForwardedHeader: XForwardedFor, TokenRate: 1000, LoginFailures: 30, Connections: 4096}
 }
 
 // gate lets callers in: it authenticates tokens, holds back who asks too often,
@@ -61,6 +62,7 @@ func newGate(tokens *auth.Store, trail *audit.Trail, a Access, now func() time.T
 // A valid token is let in however many others failed from its address: nobody
 // can lock its owner out, and nobody can guess its 256 bits.
 func (g *gate) enter(ctx context.Context, token string, from netip.Addr) (auth.Key, error) {
+	ctx = context.WithoutCancel(ctx) // who tries and hangs up has tried
 	key, err := g.tokens.Authenticate(ctx, token, from)
 	if err == nil {
 		return key, g.admit(key)

@@ -110,7 +110,13 @@ func TestHeadersOfEveryResponse(t *testing.T) {
 	s := newSite(t)
 	seen := map[string]bool{}
 	for _, path := range []string{"/health", "/nothing", exportsPath, "/metrics"} {
-		a := s.do(t, call{method: "GET", path: path}).saying(t, "X-Content-Type-Options", "nosniff").saying(t, "Cache-Control", "no-store")
+		a := s.do(t, call{method: "GET", path: path})
+		for name, want := range map[string]string{
+			"Cache-Control": "no-store", "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "Cross-Origin-Resource-Policy": "same-origin",
+			"Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff", "Strict-Transport-Security": "", "Server": "", "Access-Control-Allow-Origin": "",
+		} {
+			a.saying(t, name, want)
+		}
 		id := a.header.Get("X-Request-Id")
 		if seen[id] || id == "" {
 			t.Errorf("%s: X-Request-Id %q, want a new one", a, id)

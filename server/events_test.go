@@ -257,7 +257,7 @@ func TestOwnAndSystemEvents(t *testing.T) {
 func TestCrashIsRecorded(t *testing.T) {
 	t.Parallel()
 	first := openSite(t)
-	l, err := ListenTCP("127.0.0.1:0", "", "")
+	l, err := ListenTCP("127.0.0.1:0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

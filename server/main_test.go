@@ -176,7 +176,7 @@ func openSite(t testing.TB, options ...option) *site {
 // serve lets the server answer, on a port and on further listeners.
 func (s *site) serve(t testing.TB, more ...Listener) {
 	t.Helper()
-	l, err := ListenTCP("127.0.0.1:0", "", "")
+	l, err := ListenTCP("127.0.0.1:0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,6 +41,12 @@ func newMetrics(s *Server) *metrics {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "licensekit_exports_unfinished", Help: "Exports that wait or are being made.",
 		}, func() float64 { return float64(s.exports.Unfinished()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "licensekit_connections", Help: "Connections that clients hold.",
+		}, func() float64 { open, _ := s.connections.count(); return float64(open) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "licensekit_connections_refused_total", Help: "Connections that were one too many.",
+		}, func() float64 { _, refused := s.connections.count(); return float64(refused) }),
 	)
 	return m
 }

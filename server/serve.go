@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -15,6 +16,9 @@ import (
 
 // shutdownGrace is how long a stop waits for requests that are under way.
 const shutdownGrace = 20 * time.Second
+
+// headTime is how long the head of a request may take, and a TLS handshake.
+const headTime = 10 * time.Second
 
 // Serve answers on the listeners until ctx ends, one of them breaks or the disk
 // fails, then lets requests that are under way finish within a grace. The
@@ -29,10 +33,10 @@ func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 	for _, l := range listeners {
 		server := s.httpServer(l.owner)
 		group.Go(func() error {
-			defer l.Close() // net/http leaves it open where the certificate can't be read
 			var err error
-			if l.certFile != "" {
-				err = server.ServeTLS(l.Listener, l.certFile, l.keyFile)
+			if l.certificate != nil {
+				server.TLSConfig = l.certificate.config()
+				err = server.ServeTLS(l.Listener, "", "")
 			} else {
 				err = server.Serve(l.Listener)
 			}
@@ -41,6 +45,9 @@ func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 			}
 			return fmt.Errorf("serve on %s: %w", l.Addr(), err)
 		})
+		if l.certificate != nil {
+			group.Go(func() error { l.certificate.watch(ctx); return nil })
+		}
 		group.Go(func() error {
 			<-ctx.Done()
 			grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
@@ -69,15 +76,20 @@ func (s *Server) outage(ctx context.Context) error {
 func (s *Server) httpServer(owner bool) *http.Server {
 	server := &http.Server{
 		Handler:           s,
-		ReadHeaderTimeout: 10 * time.Second,
+		ReadHeaderTimeout: s.limits.head,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		// net/http would answer OPTIONS * itself, without the envelope.
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelWarn),
+		// A peer of HTTP/2 that is gone is noticed by a ping, and one that takes
+		// nothing by what it does not take.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: patience, PingTimeout: 15 * time.Second, WriteByteTimeout: 2 * patience, MaxConcurrentStreams: 100},
 	}
 	if owner {
 		server.ConnContext = func(ctx context.Context, _ net.Conn) context.Context { return asOwner(ctx) }
+	} else {
+		server.ConnState = s.connections.watch
 	}
 	return server
 }
@@ -85,17 +97,31 @@ func (s *Server) httpServer(owner bool) *http.Server {
 // Listener is where a server answers, and for whom.
 type Listener struct {
 	net.Listener
-	owner             bool
-	certFile, keyFile string
+	owner       bool
+	certificate *Certificate // nil without TLS
 }
 
-// ListenTCP listens for clients with tokens, over TLS where files are named.
-func ListenTCP(address, certFile, keyFile string) (Listener, error) {
+// ListenTCP listens for clients with tokens, over TLS if there is a
+// certificate.
+func ListenTCP(address string, certificate *Certificate) (Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return Listener{}, fmt.Errorf("listen on %s: %w", address, err)
 	}
-	return Listener{Listener: l, certFile: certFile, keyFile: keyFile}, nil
+	return Listener{Listener: l, certificate: certificate}, nil
+}
+
+// ListenInherited takes over a TCP socket that another process listens on.
+func ListenInherited(socket *os.File, certificate *Certificate) (Listener, error) {
+	l, err := net.FileListener(socket)
+	if err != nil {
+		return Listener{}, fmt.Errorf("take over socket %s: %w", socket.Name(), err)
+	}
+	socket.Close() // the listener has a descriptor of its own
+	if l.Addr().Network() != "tcp" {
+		return Listener{}, errors.Join(fmt.Errorf("take over socket %s: it is no TCP socket, but %s", socket.Name(), l.Addr().Network()), l.Close())
+	}
+	return Listener{Listener: l, certificate: certificate}, nil
 }
 
 // Loopback tells whether an address is one that only this machine reaches.

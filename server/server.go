@@ -25,7 +25,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"path"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/julienschmidt/httprouter"
@@ -58,19 +60,21 @@ type Options struct {
 
 // Server is an opened data directory with its API.
 type Server struct {
-	dir      *exporter.Directory
-	ledger   *ledger.Ledger
-	tokens   *auth.Store
-	trail    *audit.Trail
-	reads    *audit.Tally // of downloads
-	gate     *gate
-	exports  *exporter.Exporter
-	opts     Options
-	limits   limits
-	metrics  *metrics
-	previews *previews
-	router   *httprouter.Router
-	pages    *http.ServeMux
+	dir    *exporter.Directory
+	ledger *ledger.Ledger
+	tokens *auth.Store
+	trail  *audit.Trail
+	reads  *audit.Tally // of downloads
+	gate   *gate
+
+	connections *connections
+	exports     *exporter.Exporter
+	opts        Options
+	limits      limits
+	metrics     *metrics
+	previews    *previews
+	router      *httprouter.Router
+	pages       *http.ServeMux
 
 	stopping context.Context // ends when Serve does, so that nobody waits for an export then
 	stop     context.CancelFunc
@@ -80,6 +84,7 @@ type Server struct {
 type limits struct {
 	ingest   int64 // bytes of an ingestion's body, packed and unpacked
 	patience time.Duration
+	head     time.Duration // for all of a request's head
 }
 
 // Open opens the data directory and starts the exporter. Errors are those of
@@ -89,7 +94,7 @@ func Open(opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, opts: opts, limits: limits{ingest: maxIngest, patience: patience}}
+	s := &Server{dir: dir, opts: opts, limits: limits{ingest: maxIngest, patience: patience, head: headTime}}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -115,6 +120,7 @@ func (s *Server) open() (err error) {
 	}
 	s.reads = audit.NewTally(s.trail, func(err error) { s.opts.Log.Error("record downloads", "error", err) })
 	s.gate = newGate(s.tokens, s.trail, s.opts.Access, s.opts.Now, func(err error) { s.opts.Log.Error("record failed logins", "error", err) })
+	s.connections = newConnections(s.opts.Access)
 	s.metrics = newMetrics(s)
 	s.previews = newPreviews(s.exports)
 	s.router = s.newRouter()
@@ -154,8 +160,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := newRequestID()
 	r = r.WithContext(context.WithValue(r.Context(), knownKey{}, known{id, s.opts.Access.clientOf(r)}))
 	w.Header().Set("X-Request-Id", id)
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Cache-Control", "no-store")
+	secure(w.Header(), r.TLS != nil)
 	out := &response{ResponseWriter: w, pace: &pace{
 		control: http.NewResponseController(w), patience: s.limits.patience, http1: r.ProtoMajor == 1,
 	}}
@@ -171,11 +176,41 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.crashed(out, r, crash)
 		}
 	}()
-	if _, pattern := s.pages.Handler(r); pattern != "" {
+	if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
+		// It may have had a length beside its chunks, of which net/http says
+		// nothing: somebody before us may have seen it end elsewhere, so nothing
+		// behind it is a request (RFC 9112, 6.1).
+		w.Header().Set("Connection", "close")
+	}
+	if s.isPage(r) {
 		s.pages.ServeHTTP(out, r)
 		return
 	}
 	s.router.ServeHTTP(out, r)
+}
+
+// isPage tells whether the console answers a request. Paths that it would clean
+// and redirect are nobody's, as in the API.
+func (s *Server) isPage(r *http.Request) bool {
+	cleaned := path.Clean(r.URL.Path)
+	if strings.HasSuffix(r.URL.Path, "/") && cleaned != "/" {
+		cleaned += "/"
+	}
+	_, pattern := s.pages.Handler(r)
+	return pattern != "" && cleaned == r.URL.Path
+}
+
+// secure sets what a browser is told of every response. What is shown to
+// people, the console, sets its own.
+func secure(h http.Header, encrypted bool) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if encrypted {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
 }
 
 // crashed answers for a handler that panicked. http.ErrAbortHandler is how a

@@ -81,7 +81,7 @@ func (env *Env) runDemo(c *cli.Context) error {
 	defer stop()
 	address := freeAddress(c.String("listen"))
 	shown := make(chan error, 1)
-	err = env.listenAndServe(ctx, s, serveOptions{data: data, address: address}, func(base string) {
+	err = env.listenAndServe(ctx, s, serveOptions{data: data, address: address, log: log}, func(base string) {
 		go func() {
 			d := &demonstration{
 				env: env, data: data, base: base,

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,7 +11,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"licensekit/auth"
-	"licensekit/exporter"
 	"licensekit/exporter/render"
 	"licensekit/server"
 	"licensekit/server/console"
@@ -34,6 +32,8 @@ func (env *Env) serve() *cli.Command {
 			"A token's networks are checked against the address that the connection comes from.\n" +
 			"Behind a reverse proxy name it with --trusted-proxy, and the address that it saw counts;\n" +
 			"no other client's word for its address does.\n\n" +
+			"A certificate is read again when its files change, and on SIGHUP. Sockets that systemd\n" +
+			"hands over take the place of --listen.\n\n" +
 			"Exit codes: 0 stopped, 1 failed, 2 usage.",
 		Flags: []cli.Flag{
 			dataFlag, keysFlag, anchorFlag,
@@ -44,6 +44,7 @@ func (env *Env) serve() *cli.Command {
 			&cli.StringFlag{Name: "forwarded-header", Value: server.XForwardedFor, Usage: "the `HEADER` in which trusted proxies say it, X-Forwarded-For or Forwarded", EnvVars: []string{"LICENSEKIT_FORWARDED_HEADER"}},
 			&cli.IntFlag{Name: "token-rate", Value: server.DefaultAccess().TokenRate, Usage: "requests a second that a token may make, 0 for any number", EnvVars: []string{"LICENSEKIT_TOKEN_RATE"}},
 			&cli.IntFlag{Name: "login-failures", Value: server.DefaultAccess().LoginFailures, Usage: "failed logins a minute that an address may make, 0 for any number", EnvVars: []string{"LICENSEKIT_LOGIN_FAILURES"}},
+			&cli.IntFlag{Name: "max-connections", Value: server.DefaultAccess().Connections, Usage: "connections at a time, a quarter of them from one address; 0 for any number", EnvVars: []string{"LICENSEKIT_MAX_CONNECTIONS"}},
 			&cli.IntFlag{Name: "workers", Value: runtime.NumCPU(), Usage: "exports made at a time", EnvVars: []string{"LICENSEKIT_WORKERS"}},
 			&cli.StringFlag{Name: "paper", Value: string(render.A4), Usage: "the `SIZE` of PDF pages, A4 or Letter", EnvVars: []string{"LICENSEKIT_PAPER"}},
 			&cli.BoolFlag{Name: "log-json", Usage: "log as JSON", EnvVars: []string{"LICENSEKIT_LOG_JSON"}},
@@ -72,7 +73,7 @@ func (env *Env) serve() *cli.Command {
 
 // accessOf reads the flags that say who is let in.
 func accessOf(c *cli.Context) (server.Access, error) {
-	a := server.Access{ForwardedHeader: c.String("forwarded-header"), TokenRate: c.Int("token-rate"), LoginFailures: c.Int("login-failures")}
+	a := server.Access{ForwardedHeader: c.String("forwarded-header"), TokenRate: c.Int("token-rate"), LoginFailures: c.Int("login-failures"), Connections: c.Int("max-connections")}
 	for _, text := range c.StringSlice("trusted-proxy") {
 		network, err := auth.ParseNetwork(text)
 		if err != nil {
@@ -83,8 +84,8 @@ func accessOf(c *cli.Context) (server.Access, error) {
 	if a.ForwardedHeader != server.XForwardedFor && a.ForwardedHeader != server.Forwarded {
 		return a, usage("--forwarded-header %q is not one that is read", a.ForwardedHeader).hinted("it takes X-Forwarded-For or Forwarded")
 	}
-	if a.TokenRate < 0 || a.LoginFailures < 0 {
-		return a, usage("--token-rate and --login-failures must not be negative").hinted("0 is no limit")
+	if a.TokenRate < 0 || a.LoginFailures < 0 || a.Connections < 0 {
+		return a, usage("--token-rate, --login-failures and --max-connections must not be negative").hinted("0 is no limit")
 	}
 	return a, nil
 }
@@ -99,7 +100,7 @@ func (env *Env) runServer(c *cli.Context, access server.Access) error {
 		return directoryHint(err, c.String("data"))
 	}
 	err = env.listenAndServe(c.Context, s, serveOptions{
-		data: c.String("data"), address: c.String("listen"), cert: c.String("tls-cert"), key: c.String("tls-key"),
+		data: c.String("data"), address: c.String("listen"), cert: c.String("tls-cert"), key: c.String("tls-key"), log: log,
 	}, func(url string) { env.greet(s, url, c.String("data")) })
 	return errors.Join(err, s.Close())
 }
@@ -109,37 +110,6 @@ func (env *Env) pages(log *slog.Logger) func(server.Local) *http.ServeMux {
 	return func(api server.Local) *http.ServeMux {
 		return console.New(api, console.Options{Version: env.Version, Now: time.Now, Log: log})
 	}
-}
-
-// serveOptions say where a server answers.
-type serveOptions struct {
-	data, address, cert, key string
-}
-
-// listenAndServe answers on the address and on the owner's socket until ctx
-// ends; up is told the URL once both listen.
-func (env *Env) listenAndServe(ctx context.Context, s *server.Server, o serveOptions, up func(url string)) error {
-	public, err := server.ListenTCP(o.address, o.cert, o.key)
-	if err != nil {
-		return failed(err, "another server may have the port; --listen takes another address")
-	}
-	owner, err := server.ListenOwner(o.data)
-	if err != nil {
-		public.Close()
-		return err
-	}
-	scheme := "http"
-	if o.cert != "" {
-		scheme = "https"
-	} else if !server.Loopback(public.Addr().String()) {
-		fmt.Fprintf(env.Stderr, "warning: %s is reached from other machines, and without --tls-cert tokens travel in the clear\n", o.address)
-	}
-	up(scheme + "://" + public.Addr().String())
-	err = s.Serve(ctx, public, owner)
-	if exporter.IsOutage(err) {
-		return failed(err, "see to the disk and start again: all that was answered is there, exports under way are made anew")
-	}
-	return err
 }
 
 // greet says what whoever started the server needs next.

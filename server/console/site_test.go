@@ -68,7 +68,7 @@ func newSiteOf(t testing.TB, workers int) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := server.ListenTCP("127.0.0.1:0", "", "")
+	listener, err := server.ListenTCP("127.0.0.1:0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
