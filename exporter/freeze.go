@@ -96,9 +96,13 @@ func failureOf(err error) *Failure {
 type frozen struct {
 	asOf           int64
 	at             Timestamp
+	key            string // id of the key that the artifact names, "" if none
 	rows           int64
 	data, artifact sum
 }
+
+// errRotated says that the key that an artifact names signs no more.
+var errRotated = errors.New("the signing key was replaced meanwhile")
 
 // sum is what was tallied of a file.
 type sum struct {
@@ -106,18 +110,28 @@ type sum struct {
 	crc uint32
 }
 
-// freeze takes a snapshot, renders it, signs the manifest and publishes both.
+// freeze makes an export, again where the signing key was replaced before it was
+// signed: a reviewer is shown the key's id in the artifact.
 func (e *Exporter) freeze(ctx context.Context, run *running) error {
 	found, err := e.entry(run.id)
 	if err != nil {
 		return err
 	}
+	for err = errRotated; errors.Is(err, errRotated); {
+		run.reset()
+		err = e.freezeOnce(ctx, found.Export, run)
+	}
+	return err
+}
+
+// freezeOnce takes a snapshot, renders it, signs the manifest and publishes both.
+func (e *Exporter) freezeOnce(ctx context.Context, export Export, run *running) error {
 	blob, err := e.blobs.Create(ctx, math.MaxInt64)
 	if err != nil {
 		return err
 	}
 	defer blob.Abort()
-	f, err := e.snapshot(ctx, found.Export, run, blob)
+	f, err := e.snapshot(ctx, export, run, blob)
 	if err != nil {
 		return err
 	}
@@ -129,7 +143,7 @@ func (e *Exporter) freeze(ctx context.Context, run *running) error {
 	if f.data.Size == 0 { // the artifact is the canonical form
 		f.data = f.artifact
 	}
-	return e.publish(ctx, found.Export, f)
+	return e.publish(ctx, export, f)
 }
 
 // snapshot renders an export from one state of the ledger. Only so many do
@@ -197,7 +211,8 @@ func (e *Exporter) render(ctx context.Context, d *report.Document, export Export
 
 // info is what a format shows beside the data.
 func (e *Exporter) info(export Export, f *frozen) render.Info {
-	return render.Info{ExportID: string(export.ID), FrozenAt: int64(f.at), Instance: e.instance, KeyID: e.Key().ID(), Paper: e.opts.Paper}
+	f.key = e.Key().ID()
+	return render.Info{ExportID: string(export.ID), FrozenAt: int64(f.at), Instance: e.instance, KeyID: f.key, Paper: e.opts.Paper}
 }
 
 // bounded gives a document that fails once it has more rows than the format
@@ -261,9 +276,13 @@ func (c *checksum) Write(p []byte) (int, error) {
 func (c *checksum) sum() sum { return sum{evidence.File{Size: c.size}, c.crc} }
 
 // publish signs the manifest, stores it, logs it, and makes the export ready.
+// Errors: errRotated.
 func (e *Exporter) publish(ctx context.Context, export Export, f *frozen) error {
 	e.keyMu.RLock() // no rotation between the signature and the log
 	defer e.keyMu.RUnlock()
+	if f.key != "" && f.key != e.key.Public.ID() {
+		return errRotated
+	}
 	manifest := evidence.Manifest{
 		Instance: e.instance, ExportID: string(export.ID), Kind: export.Kind, Format: export.Format,
 		ContentType: export.ContentType, Filters: export.Filters, AsOf: f.asOf, FrozenAt: f.at,

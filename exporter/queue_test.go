@@ -1,8 +1,12 @@
 package exporter
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
 	"errors"
+	"io"
+	"sync"
 	"testing"
 	"time"
 
@@ -212,4 +216,62 @@ func TestCloseBesideCreate(t *testing.T) {
 	}
 	h.reopen(1)
 	h.await(x.ID, Ready)
+}
+
+// What an artifact says of its key is so, even where the key is replaced while
+// the artifact is made.
+func TestRotationWhileExportsAreMade(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, Options{Workers: 2})
+	h.fill(50)
+	first := h.Key().ID()
+	if _, err := h.RotateKey(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	x := h.create(ask(t, report.UsageSummary, "csv"))
+	if err := h.publish(t.Context(), x, &frozen{key: first}); !errors.Is(err, errRotated) {
+		t.Errorf("publish what names the old key: got %v, want errRotated", err)
+	}
+	h.await(x.ID, Ready)
+	var rotating sync.WaitGroup
+	rotating.Go(func() {
+		for range 8 {
+			if _, err := h.RotateKey(context.Background()); err != nil {
+				t.Errorf("rotate: got %v", err)
+			}
+		}
+	})
+	var made []ID
+	for range 12 {
+		made = append(made, h.create(ask(t, report.UsageLedger, "xlsx")).ID)
+	}
+	for _, id := range made {
+		if x := h.await(id, Ready); !inWorkbook(t, h.artifact(id), x.KeyID) {
+			t.Errorf("export %s: its artifact does not name %s, want the key that signed it", id, x.KeyID)
+		}
+	}
+	rotating.Wait()
+}
+
+// inWorkbook looks for a text in the parts of an XLSX file.
+func inWorkbook(t *testing.T, content []byte, text string) bool {
+	t.Helper()
+	parts, err := zip.NewReader(bytes.NewReader(content), int64(len(content)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range parts.File {
+		r, err := part.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(content, []byte(text)) {
+			return true
+		}
+	}
+	return false
 }
