@@ -1,0 +1,25 @@
+// Package faults holds tests only: they build the program, run it as its users
+// do, let something go wrong, and look at what is left.
+//
+// # What goes wrong
+//
+//   - kill -9 at random instants of load and of start (kill_test.go)
+//
+// # What is looked for
+//
+// Everything that clients were told is kept in a [book]. After each fault the
+// program must start again, and the book must agree with what it answers:
+//
+//   - each activity and each record is there with the same content: sent again,
+//     it is a duplicate
+//   - each export that was accepted becomes ready or says why not, and one that
+//     was ready has the digests that it had, and its artifact hashes to them
+//   - each token opens what it did, each revoked one nothing, each public key is
+//     shown
+//   - each of these has its event, and events and places in the log have no gaps
+//   - every file of the blob store hashes to its name, and licensekit check finds
+//     nothing
+//
+// What was under way and got no answer may be there or not, whole: it is sent
+// again, and must then be accepted or be a duplicate, never a conflict.
+package faults
