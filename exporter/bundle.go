@@ -35,13 +35,14 @@ func (b *Bundle) WriteTo(ctx context.Context, w io.Writer) error {
 func whole(blob *blobstore.Blob) io.Reader { return io.NewSectionReader(blob, 0, blob.Size()) }
 
 // Bundle gathers what a bundle holds. Nothing of it is stored twice: the
-// canonical form is made from the artifact. Errors: [ErrNotReady].
-func (e *Exporter) Bundle(ctx context.Context, id ID) (*Bundle, error) {
+// canonical form is made from the artifact. Errors: [ErrNotReady],
+// [ErrNotCosigned].
+func (e *Exporter) Bundle(ctx context.Context, id ID, shown Shown) (*Bundle, error) {
 	blob, export, err := e.Artifact(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	bundle, err := e.bundle(ctx, export, blob)
+	bundle, err := e.bundle(ctx, export, blob, shown)
 	if err != nil {
 		blob.Close()
 		return nil, fmt.Errorf("bundle of %s: %w", id, err)
@@ -49,7 +50,7 @@ func (e *Exporter) Bundle(ctx context.Context, id ID) (*Bundle, error) {
 	return bundle, nil
 }
 
-func (e *Exporter) bundle(ctx context.Context, export Export, blob *blobstore.Blob) (*Bundle, error) {
+func (e *Exporter) bundle(ctx context.Context, export Export, blob *blobstore.Blob, shown Shown) (*Bundle, error) {
 	stored, err := e.entry(export.ID)
 	if err != nil {
 		return nil, err
@@ -58,7 +59,7 @@ func (e *Exporter) bundle(ctx context.Context, export Export, blob *blobstore.Bl
 	if err != nil {
 		return nil, err
 	}
-	proof, err := e.prove(envelope, []byte(stored.Checkpoint))
+	proof, err := e.prove(envelope, stored, shown)
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,9 @@ const (
 	blobsDir     = "blobs"
 	logDir       = "log"
 	keysDir      = "keys"
-	tmpDir       = "tmp"
+
+	witnessesFile = "witnesses"
+	tmpDir        = "tmp"
 )
 
 // The errors of opening a directory that callers give a hint for.
@@ -41,6 +43,7 @@ var (
 //	meta.db              bbolt: API keys, reporting data, export metadata
 //	blobs/               artifacts and manifests, see package blobstore
 //	log/                 the log of exports, see package evidence/tilelog
+//	witnesses            the keys of those that cosigned checkpoints; may be missing
 //	log.<n>/             logs that were closed by a restart, oldest first
 //	keys/                signing keys, 0600
 //	tmp/                 whatever is not finished; emptied when it is opened
@@ -105,6 +108,9 @@ func (d *Directory) Keys() string { return filepath.Join(d.Path, keysDir) }
 
 // Log is where the log of exports is.
 func (d *Directory) Log() string { return filepath.Join(d.Path, logDir) }
+
+// Witnesses is the file of the keys that may cosign the log's checkpoints.
+func (d *Directory) Witnesses() string { return filepath.Join(d.Path, witnessesFile) }
 
 // Tmp is where unfinished files go.
 func (d *Directory) Tmp() string { return filepath.Join(d.Path, tmpDir) }

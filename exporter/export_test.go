@@ -109,7 +109,7 @@ func TestEqualDataGivesAnEqualDigest(t *testing.T) {
 // bundle writes an export's bundle.
 func (h *house) bundle(id ID) []byte {
 	h.t.Helper()
-	b, err := h.Bundle(h.t.Context(), id)
+	b, err := h.Bundle(h.t.Context(), id, ShowFirst)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -93,8 +93,12 @@ type Exporter struct {
 	logs     []*Log // all of them, oldest first
 	keys     string // the directory of the signing keys
 	instance string
-	tmp      string // for what is unfinished
-	opts     Options
+
+	witnesses string     // the file of the keys that may cosign
+	cosigning sync.Mutex // held while a cosigned checkpoint is kept
+
+	tmp  string // for what is unfinished
+	opts Options
 
 	keyMu sync.RWMutex         // held while something is signed and logged, and wholly while the key is replaced
 	key   *evidence.SigningKey // guarded by keyMu
@@ -114,7 +118,7 @@ type Exporter struct {
 func Open(ctx context.Context, dir *Directory, facts *ledger.Ledger, opts Options) (*Exporter, error) {
 	e := &Exporter{
 		db: dir.DB, blobs: dir.Blobs, ledger: facts,
-		keys: cmp.Or(opts.Keys, dir.Keys()), instance: dir.Instance, tmp: dir.Tmp(), opts: opts,
+		keys: cmp.Or(opts.Keys, dir.Keys()), instance: dir.Instance, witnesses: dir.Witnesses(), tmp: dir.Tmp(), opts: opts,
 		outage: outage{begun: make(chan struct{})}, queue: newQueue(cmp.Or(opts.MaxQueued, MaxQueued)), rendering: make(chan struct{}, opts.Workers), verifying: make(chan struct{}, 1),
 	}
 	unfinished, err := e.open(ctx, dir.Path)

@@ -62,7 +62,7 @@ func TestOverflowFailsAndLeavesNothing(t *testing.T) {
 			if _, _, err := h.Artifact(t.Context(), x.ID); !errors.Is(err, ErrNotReady) {
 				t.Errorf("artifact of a failed export: got %v, want ErrNotReady", err)
 			}
-			if _, err := h.Bundle(t.Context(), x.ID); !errors.Is(err, ErrNotReady) {
+			if _, err := h.Bundle(t.Context(), x.ID, ShowFirst); !errors.Is(err, ErrNotReady) {
 				t.Errorf("bundle of a failed export: got %v, want ErrNotReady", err)
 			}
 			if got := h.recorded(audit.ExportFailed)[0]; got.ResourceID != string(x.ID) || got.Metadata["code"] != x.Error.Code {
@@ -127,7 +127,7 @@ func TestDamagedBlobsAreRefused(t *testing.T) {
 	if _, _, err := h.Artifact(t.Context(), artifact.ID); !isCorrupt(err) || !strings.Contains(err.Error(), string(artifact.ID)) {
 		t.Errorf("artifact: got %v, want a *blobstore.CorruptError of %s", err, artifact.ID)
 	}
-	if _, err := h.Bundle(t.Context(), artifact.ID); !isCorrupt(err) {
+	if _, err := h.Bundle(t.Context(), artifact.ID, ShowFirst); !isCorrupt(err) {
 		t.Errorf("bundle of a damaged artifact: got %v, want a *blobstore.CorruptError", err)
 	}
 	stored, err := h.entry(manifest.ID)
@@ -135,7 +135,7 @@ func TestDamagedBlobsAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	flipByte(t, h.blobPath(*stored.Manifest))
-	if _, err := h.Bundle(t.Context(), manifest.ID); !isCorrupt(err) || !strings.Contains(err.Error(), "manifest") {
+	if _, err := h.Bundle(t.Context(), manifest.ID, ShowFirst); !isCorrupt(err) || !strings.Contains(err.Error(), "manifest") {
 		t.Errorf("bundle of a damaged manifest: got %v, want a *blobstore.CorruptError that names it", err)
 	}
 	h.artifact(manifest.ID)

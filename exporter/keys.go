@@ -6,9 +6,13 @@ import (
 	"licensekit/exporter/evidence"
 )
 
-// openLog loads the keys, making them where there are none, opens the logs, and
-// finishes a rotation that was cut short.
+// openLog finishes a restart of the log that was cut short, loads the keys,
+// making them where there are none, opens the logs, and finishes a rotation of
+// the export key that was cut short.
 func (e *Exporter) openLog(ctx context.Context, data string) error {
+	if err := finishRestart(data, e.keys); err != nil {
+		return err
+	}
 	if _, err := evidence.LoadOrCreate(e.keys, evidence.ForExport, e.opts.Now()); err != nil {
 		return err
 	}

@@ -80,9 +80,6 @@ func isOurs(origin, instance string) bool {
 // openLogs opens the closed logs, then the one that grows. What it opened is
 // in e.logs also after an error.
 func (e *Exporter) openLogs(data string, key *evidence.SigningKey) error {
-	if err := finishRestart(data); err != nil {
-		return err
-	}
 	closed, err := closedLogs(data)
 	if err != nil {
 		return err
@@ -118,6 +115,9 @@ func (e *Exporter) openGrowing(data string, key *evidence.SigningKey, closed int
 		return err
 	}
 	e.log = e.addLog(l, named.Record(evidence.Active, key.CreatedAt))
+	if _, err := l.NewestCosigned(); errors.Is(err, ErrRolledBack) { // a witness has seen it; damage is for a check
+		return err
+	}
 	return nil
 }
 
@@ -194,6 +194,9 @@ func (e *Exporter) checkLogs(ctx context.Context, r *CheckResult) error {
 		})
 		if ctx.Err() == nil {
 			r.note("log", l.Origin(), err)
+		}
+		if err := e.checkCosigned(r, l); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -10,18 +10,14 @@ import (
 	"licensekit/exporter/evidence/tilelog"
 )
 
-// prove proves that an export is where its manifest says, in the tree of a
-// signed checkpoint.
-func (e *Exporter) prove(envelope *evidence.Envelope, checkpoint []byte) (*tilelog.Proof, error) {
+// prove proves that an export is where its manifest says, in the tree of the
+// checkpoint that is to be shown.
+func (e *Exporter) prove(envelope *evidence.Envelope, stored entry, what Shown) (*tilelog.Proof, error) {
 	m, err := envelope.Parse()
 	if err != nil {
 		return nil, err
 	}
-	l, err := e.logOf(m.Log.Origin)
-	if err != nil {
-		return nil, err
-	}
-	at, err := tilelog.ParseHead(checkpoint)
+	l, at, err := e.shown(m, stored, what)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"licensekit/exporter/durable"
 	"licensekit/exporter/evidence"
@@ -25,14 +26,16 @@ type Restarted struct {
 
 // RestartLog closes the log of a data directory and begins another, whose
 // first leaf says so and names the last checkpoint that is known of the closed
-// one: that of the anchor, if there is one, or of the directory. It is for a
+// one: that of the anchor, of a witness, or of the directory. It is for a
 // directory that was restored from an older copy, whose log must not go on as
-// if nothing had been. The new log has a name of its own and the same key.
+// if nothing had been, and for a log whose key is to be replaced: the new log
+// has a name and a key of its own, for they are what a log is to others.
 //
-// In this order, each step durable: the new log in tmp/, its place beside the
-// old one, the old one's new name, the new one's, the anchor. From the second
-// on a crash is made up for when the directory is opened again. Only Keys,
-// Anchor and Now of opts count.
+// In this order, each step durable: the new key, the new log in tmp/, its place
+// beside the old one, the old one's new name, the new one's, the new key's name
+// after the old one's public half was recorded, the anchor. From the third on a
+// crash is made up for when the directory is opened again. Only Keys, Anchor
+// and Now of opts count.
 func RestartLog(ctx context.Context, d *Directory, opts Options) (*Restarted, error) {
 	r, err := restartLog(ctx, d, opts)
 	if err != nil {
@@ -42,19 +45,11 @@ func RestartLog(ctx context.Context, d *Directory, opts Options) (*Restarted, er
 }
 
 func restartLog(ctx context.Context, d *Directory, opts Options) (*Restarted, error) {
-	if err := finishRestart(d.Path); err != nil {
-		return nil, err
-	}
 	keys := cmp.Or(opts.Keys, d.Keys())
-	logKey, err := evidence.Load(keys, evidence.ForLog)
-	if err != nil {
+	if err := finishRestart(d.Path, keys); err != nil {
 		return nil, err
 	}
-	key, err := evidence.Load(keys, evidence.ForExport)
-	if err != nil {
-		return nil, err
-	}
-	kept, last, err := closing(d, keys, logKey, opts.Anchor)
+	kept, last, err := closing(d, keys, opts.Anchor)
 	if err != nil {
 		return nil, err
 	}
@@ -62,53 +57,75 @@ func restartLog(ctx context.Context, d *Directory, opts Options) (*Restarted, er
 	if err != nil {
 		return nil, err
 	}
-	staged := filepath.Join(d.Tmp(), nextLogDir)
-	err = evidence.BeginLog(ctx, staged, logKey, key, evidence.Restart{
+	key, err := begin(ctx, d, keys, origin, evidence.Restart{
 		Instance: d.Instance, Kept: kept.Signed, Last: last.Signed, At: report.Instant(opts.Now().UnixMilli()),
-		Log: evidence.LogPosition{Origin: origin},
-	})
+	}, opts.Now())
 	if err != nil {
 		return nil, err
 	}
-	if err := durable.Rename(staged, filepath.Join(d.Path, nextLogDir)); err != nil {
+	if err := finishRestart(d.Path, keys); err != nil {
 		return nil, err
 	}
-	if err := finishRestart(d.Path); err != nil {
+	if opts.Anchor != "" {
+		err = anchorAnew(d.Log(), key, origin, opts.Anchor)
+	}
+	named, nameErr := evidence.NewLogKey(origin, key.Public)
+	return &Restarted{Closed: kept.Checkpoint, Last: last.Checkpoint, Key: named}, errors.Join(err, nameErr)
+}
+
+// begin makes the new log and puts it beside the old one; the rest is for
+// finishRestart. It gives the new log's key.
+func begin(ctx context.Context, d *Directory, keys, origin string, r evidence.Restart, now time.Time) (*evidence.SigningKey, error) {
+	old, err := evidence.Load(keys, evidence.ForLog)
+	if err != nil {
 		return nil, err
 	}
-	named, err := evidence.NewLogKey(origin, logKey.Public)
-	if err == nil && opts.Anchor != "" {
-		err = anchorAnew(d.Log(), logKey, origin, opts.Anchor)
+	key, err := evidence.Load(keys, evidence.ForExport)
+	if err != nil {
+		return nil, err
 	}
-	return &Restarted{Closed: kept.Checkpoint, Last: last.Checkpoint, Key: named}, err
+	next, err := evidence.NextLogKey(keys, now)
+	if err != nil {
+		return nil, err
+	}
+	staged := filepath.Join(d.Tmp(), nextLogDir)
+	if err := evidence.BeginLog(ctx, staged, origin, next, old, key, r); err != nil {
+		return nil, err
+	}
+	return next, durable.Rename(staged, filepath.Join(d.Path, nextLogDir))
 }
 
 // closing gives the newest checkpoint of the log that is to be closed, which
-// must be whole, and the newest that was signed. They differ where an anchor
-// shows what the log does not continue.
-func closing(d *Directory, keys string, logKey *evidence.SigningKey, anchor string) (kept, last tilelog.Head, err error) {
-	origin, err := originIn(d.Log(), d.Instance)
-	if err != nil {
-		return kept, last, err
-	}
-	l, _, err := evidence.OpenClosedLog(d.Log(), keys)
+// must be whole, and the newest that was signed. They differ where an anchor,
+// or a witness, shows what the log does not continue.
+func closing(d *Directory, keys, anchor string) (kept, last tilelog.Head, err error) {
+	l, record, err := evidence.OpenClosedLog(d.Log(), keys)
 	if err != nil {
 		return kept, last, err
 	}
 	defer l.Close()
-	known, err := anchored(d, logKey, anchor)
+	if !isOurs(l.Origin(), d.Instance) {
+		return kept, last, fmt.Errorf("it is log %s, which is not of instance %s", l.Origin(), d.Instance)
+	}
+	kept, last = l.Head(), l.Head()
+	seen, err := l.NewestCosigned()
+	if errors.Is(err, ErrRolledBack) && seen.Size >= last.Size {
+		last = seen
+	}
+	known, err := anchored(d, record, anchor)
 	if err != nil || known == nil {
-		return l.Head(), l.Head(), err
+		return kept, last, err
 	}
-	if known.Origin == origin && l.Continues(known.Checkpoint) == nil {
-		return l.Head(), l.Head(), nil
+	if known.Origin != l.Origin() || l.Continues(known.Checkpoint) != nil && known.Size >= last.Size {
+		last = *known
 	}
-	return l.Head(), *known, nil
+	return kept, last, nil
 }
 
 // anchored is the checkpoint that an anchor holds, of whichever of the
-// instance's logs; nil without one.
-func anchored(d *Directory, logKey *evidence.SigningKey, anchor string) (*tilelog.Head, error) {
+// instance's logs; nil without one. That of another log than the one that is
+// closed may be by a key that was lost with a newer copy of the directory.
+func anchored(d *Directory, closed evidence.PublicKeyRecord, anchor string) (*tilelog.Head, error) {
 	if anchor == "" {
 		return nil, nil
 	}
@@ -126,14 +143,14 @@ func anchored(d *Directory, logKey *evidence.SigningKey, anchor string) (*tilelo
 	case len(a.Signed()) == 0:
 		return nil, nil
 	}
-	known, err := evidence.OwnCheckpoint(a.Signed(), logKey)
+	known, err := closed.ReadAnchor(a.Signed())
 	if err == nil && !isOurs(known.Origin, d.Instance) {
 		err = fmt.Errorf("it is of log %s, which is not of instance %s", known.Origin, d.Instance)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("anchor %s: %w", anchor, err)
 	}
-	return &tilelog.Head{Checkpoint: known, Signed: a.Signed()}, nil
+	return &known, nil
 }
 
 // nextOrigin names the new log. The random part keeps two copies of one
@@ -144,9 +161,16 @@ func nextOrigin(d *Directory) (string, error) {
 	return fmt.Sprintf("%s/%d-%s", firstOrigin(d.Instance), closed+2, random), err
 }
 
-// finishRestart lets a new log take the place of the old one, if one waits for
-// that.
-func finishRestart(data string) error {
+// finishRestart lets a new log take the place of the old one, and its key that
+// of the old one's, if they wait for that.
+func finishRestart(data, keys string) error {
+	if err := placeNextLog(data); err != nil {
+		return err
+	}
+	return evidence.TakeNextLogKey(keys, filepath.Join(data, logDir))
+}
+
+func placeNextLog(data string) error {
 	next, current := filepath.Join(data, nextLogDir), filepath.Join(data, logDir)
 	if _, err := os.Lstat(next); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {

@@ -49,7 +49,7 @@ func (h *house) refused() error {
 
 func (h *house) bundleOf(id ID) []byte {
 	h.t.Helper()
-	b, err := h.Bundle(h.t.Context(), id)
+	b, err := h.Bundle(h.t.Context(), id, ShowFirst)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestOlderCopyIsRefusedByItsAnchor(t *testing.T) {
 		t.Errorf("got index %d of %s, want 1 of %s", *fresh.LogIndex, h.Log().Origin(), restarted.Key.Origin())
 	}
 	h.wantSound(3)
-	first, err := evidence.NewLogKey(restarted.Closed.Origin, restarted.Key.PublicKey)
+	first, err := evidence.ParseLogKey([]byte(h.Logs()[0].Key.VerifierKey))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,22 +155,32 @@ func TestRestartCutShort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	oldKey, err := os.ReadFile(evidence.KeyPath(filepath.Join(h.path, keysDir), evidence.ForLog))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := h.restart(); err != nil {
 		t.Fatal(err)
 	}
 	after := h.path
 	for name, test := range map[string]struct {
 		done bool
+		keys bool        // the new key waits, and the old one is in its place
 		undo [][2]string // renames that take the finished restart back
 	}{
-		"in tmp":                    {false, [][2]string{{logDir, "tmp/" + nextLogDir}, {"log.1", logDir}}},
-		"beside the old one":        {true, [][2]string{{logDir, nextLogDir}, {"log.1", logDir}}},
-		"the old one moved":         {true, [][2]string{{logDir, nextLogDir}}},
-		"all but the anchor":        {true, nil},
-		"in tmp, and not its start": {false, [][2]string{{logDir, "tmp/" + nextLogDir}, {"log.1", logDir}, {"tmp/" + nextLogDir + "/checkpoint", "tmp/x"}}},
+		"only a key":                {false, true, [][2]string{{logDir, "tmp/x"}, {"log.1", logDir}}},
+		"in tmp":                    {false, true, [][2]string{{logDir, "tmp/" + nextLogDir}, {"log.1", logDir}}},
+		"beside the old one":        {true, true, [][2]string{{logDir, nextLogDir}, {"log.1", logDir}}},
+		"the old one moved":         {true, true, [][2]string{{logDir, nextLogDir}}},
+		"all but the key":           {true, true, nil},
+		"all but the anchor":        {true, false, nil},
+		"in tmp, and not its start": {false, true, [][2]string{{logDir, "tmp/" + nextLogDir}, {"log.1", logDir}, {"tmp/" + nextLogDir + "/checkpoint", "tmp/x"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := &house{t: t, path: copyTree(t, after), opts: h.opts}
+			if test.keys {
+				swapBack(t, filepath.Join(c.path, keysDir), oldKey)
+			}
 			chmodKeys(t, filepath.Join(c.path, keysDir))
 			c.opts.Anchor = filepath.Join(t.TempDir(), "anchor")
 			if err := os.WriteFile(c.opts.Anchor, anchor, 0o600); err != nil {
@@ -195,6 +205,65 @@ func TestRestartCutShort(t *testing.T) {
 			c.freeze(report.UsageSummary, "json")
 			c.wantSound(3)
 		})
+	}
+}
+
+// swapBack takes back that the log's new key has its place.
+func swapBack(t *testing.T, keys string, oldKey []byte) {
+	t.Helper()
+	path := evidence.KeyPath(keys, evidence.ForLog)
+	next := filepath.Join(keys, "log.next.key")
+	if err := os.Rename(path, next); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(next, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, oldKey, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Each log has a key of its own, and the old secret is gone.
+func TestRestartReplacesTheKey(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, Options{Workers: 1})
+	h.fill(10)
+	first := h.freeze(report.UsageLedger, "csv")
+	before, bundle := h.Log().Key, h.bundleOf(first.ID)
+	h.stop()
+	for range 2 {
+		restarted, err := h.restart()
+		if err != nil || restarted.Last != restarted.Closed {
+			t.Fatalf("got %+v, %v; want a log closed where it ended", restarted, err)
+		}
+	}
+	h.open()
+	h.freeze(report.UsageLedger, "json")
+	h.wantSound(4)
+	keys, err := h.PublicKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]bool{}
+	for _, key := range keys[1:] {
+		if key.Purpose != evidence.ForLog || (key.Status == evidence.Active) != (key.VerifierKey == h.Log().Key.VerifierKey) {
+			t.Errorf("got key %+v, want that of the growing log active and the others retired", key)
+		}
+		ids[key.KID] = true
+	}
+	if len(keys) != 4 || len(ids) != 3 || !ids[before.KID] || h.Log().Key.KID == before.KID {
+		t.Errorf("got %d keys, %d of logs; want one of exports and three of logs, %s among them", len(keys), len(ids), before.KID)
+	}
+	secrets, err := filepath.Glob(filepath.Join(h.path, keysDir, "*.key"))
+	if err != nil || len(secrets) != 2 {
+		t.Errorf("got secrets %v, %v; want two", secrets, err)
+	}
+	if got := h.bundleOf(first.ID); !bytes.Equal(got, bundle) {
+		t.Error("the bundle of an export of the first log changed")
+	}
+	if head, err := h.HeadAt(h.Logs()[0], 1); err != nil || head.Size != 1 {
+		t.Errorf("checkpoint 1 of the first log: got %+v, %v; want it", head, err)
 	}
 }
 

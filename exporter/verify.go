@@ -24,7 +24,7 @@ func (e *Exporter) Verify(ctx context.Context, id ID, each func(evidence.Step)) 
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	bundle, err := e.Bundle(ctx, id)
+	bundle, err := e.Bundle(ctx, id, ShowFirst)
 	if err != nil {
 		return nil, err
 	}

@@ -106,7 +106,11 @@ func (w *ranged) ReadFrom(r io.Reader) (int64, error) { return io.Copy(w.Respons
 
 // downloadBundle sends the evidence bundle, made as it is sent.
 func (s *Server) downloadBundle(w http.ResponseWriter, r *request) error {
-	bundle, err := s.exports.Bundle(r.Context(), exporter.ID(r.params.ByName("id")))
+	shown, err := shownIn(r)
+	if err != nil {
+		return err
+	}
+	bundle, err := s.exports.Bundle(r.Context(), exporter.ID(r.params.ByName("id")), shown)
 	if err != nil {
 		return err
 	}
@@ -124,6 +128,22 @@ func (s *Server) downloadBundle(w http.ResponseWriter, r *request) error {
 		panic(http.ErrAbortHandler) // half a bundle must not look whole
 	}
 	return nil
+}
+
+// shownIn says to which checkpoint of the log a bundle is to lead.
+func shownIn(r *request) (exporter.Shown, error) {
+	q, err := queryOf(r, "checkpoint")
+	if err != nil {
+		return "", err
+	}
+	switch shown := exporter.Shown(q.Get("checkpoint")); shown {
+	case "":
+		return exporter.ShowFirst, nil
+	case exporter.ShowFirst, exporter.ShowNewest, exporter.ShowCosigned:
+		return shown, nil
+	default:
+		return "", invalidQuery(fmt.Sprintf("checkpoint %q must be first, newest or cosigned", string(shown)))
+	}
 }
 
 // logCut notes why a bundle was cut off: it is our fault unless the client left.

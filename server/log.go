@@ -134,22 +134,52 @@ func (s *Server) logConsistency(w http.ResponseWriter, r *request) error {
 	return sendText(w, proof.Marshal())
 }
 
-// logProof sends the proof that an entry is in the log, a C2SP tlog-proof.
+// logProof sends the proof that an entry is in the log, a C2SP tlog-proof, with
+// the entry in front of it where that is asked for.
 func (s *Server) logProof(w http.ResponseWriter, r *request) error {
+	q, err := queryOf(r, "checkpoint", "entry")
+	if err != nil {
+		return err
+	}
 	l, err := s.logNamed(r)
 	if err != nil {
 		return err
 	}
-	head := l.Head()
+	size := l.Size()
 	index, err := strconv.ParseInt(r.params.ByName("index"), 10, 64)
-	if err != nil || index < 0 || index >= head.Size {
-		return &problem{status: 404, code: "NOT_FOUND", message: "there is no such entry", detail: fmt.Sprintf("the log has %d entries, from 0", head.Size)}
+	if err != nil || index < 0 || index >= size {
+		return &problem{status: 404, code: "NOT_FOUND", message: "there is no such entry", detail: fmt.Sprintf("the log has %d entries, from 0", size)}
 	}
-	proof, err := l.Prove(index, head)
+	at, err := proofHead(l, index, q.Get("checkpoint"))
 	if err != nil {
 		return err
 	}
-	return sendText(w, proof.Marshal())
+	proof, err := l.Prove(index, at)
+	if err != nil {
+		return err
+	}
+	switch q.Get("entry") {
+	case "", "false":
+		return sendText(w, proof.Marshal())
+	case "true":
+		entry, err := l.Entry(index)
+		if err != nil {
+			return err
+		}
+		return sendText(w, append(append(entry, '\n'), proof.Marshal()...))
+	}
+	return invalidQuery(fmt.Sprintf("entry %q must be true or false", q.Get("entry")))
+}
+
+// proofHead is the checkpoint that a proof is to lead to.
+func proofHead(l *exporter.Log, index int64, which string) (tilelog.Head, error) {
+	switch exporter.Shown(which) {
+	case "", exporter.ShowNewest:
+		return l.Head(), nil
+	case exporter.ShowCosigned:
+		return l.CosignedOver(index)
+	}
+	return tilelog.Head{}, invalidQuery(fmt.Sprintf("checkpoint %q must be newest or cosigned", which))
 }
 
 func logSize(name, text string, most int64) (int64, error) {

@@ -97,6 +97,12 @@ func problemOf(err error) *problem {
 		return &problem{status: 500, code: "ARTIFACT_DAMAGED", message: "the stored artifact is damaged or missing; restore it from a backup", cause: err}
 	case errors.Is(err, exporter.ErrNotReady):
 		return &problem{status: 409, code: "EXPORT_NOT_READY", message: "the export is not ready", detail: err.Error()}
+	case errors.Is(err, exporter.ErrNotCosigned):
+		return &problem{status: 409, code: "NOT_COSIGNED", message: "no checkpoint that witnesses signed covers the entry yet", detail: err.Error()}
+	case errors.Is(err, exporter.ErrCheckpoint):
+		return invalid(err.Error())
+	case errors.Is(err, exporter.ErrRolledBack):
+		return &problem{status: 409, code: "LOG_CONTRADICTED", message: "the log's key signed something else than the log holds: keep the checkpoint, it shows a second history or a log that was rolled back", detail: err.Error()}
 	case errors.Is(err, exporter.ErrIdempotency):
 		return &problem{status: 409, code: "IDEMPOTENCY_CONFLICT", message: "this Idempotency-Key was used for another request", detail: err.Error()}
 	case errors.Is(err, exporter.ErrBusy):

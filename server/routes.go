@@ -60,11 +60,14 @@ func (s *Server) routes() []route {
 		{"GET", "/api/v1/log/tile/:level/*index", "", s.logTile}, // but for entries, which take report:export
 		{"GET", "/api/v1/log/consistency", "", s.logConsistency},
 		{"GET", "/api/v1/log/proof/:index", auth.ReportExport, s.logProof},
+		{"GET", "/api/v1/log/cosigned", "", s.logCosigned},
+		{"POST", "/api/v1/log/cosigned", auth.Admin, s.keepCosigned},
 		{"GET", "/api/v1/logs", "", s.listLogs},
 		{"GET", "/api/v1/logs/:log/checkpoint", "", s.logCheckpoint},
 		{"GET", "/api/v1/logs/:log/tile/:level/*index", "", s.logTile},
 		{"GET", "/api/v1/logs/:log/consistency", "", s.logConsistency},
 		{"GET", "/api/v1/logs/:log/proof/:index", auth.ReportExport, s.logProof},
+		{"GET", "/api/v1/logs/:log/cosigned", "", s.logCosigned},
 
 		{"POST", "/api/v1/system/keys/rotate", auth.Admin, s.rotateKey},
 		{"GET", "/api/v1/system/check", auth.Admin, s.checkAll},

@@ -53,6 +53,8 @@ const (
 	SigningKeyRotated Type = "signing_key.rotated" // old_key, log_origin, log_index
 	LogRestarted      Type = "log.restarted"       // none
 
+	CheckpointCosigned Type = "log.checkpoint_cosigned" // size, witnesses
+
 	DirectoryChecked  Type = "directory.checked"   // ok, problems, blobs, exports, log_entries
 	DirectoryBackedUp Type = "directory.backed_up" // what a backup held
 

@@ -75,8 +75,8 @@ func TestConsistency(t *testing.T) {
 		if got := result.Steps[6]; got.Outcome != test.outcome || (result.Verdict == Verified) != (test.outcome != Failed) {
 			t.Errorf("%s: got %s, %+v; want step 7 %s", name, result.Verdict, got, test.outcome)
 		}
-		if (result.Checkpoint != nil) != test.keep {
-			t.Errorf("%s: got checkpoint %q to keep, want one: %t", name, result.Checkpoint, test.keep)
+		if (len(result.Checkpoints) > 0) != test.keep {
+			t.Errorf("%s: got checkpoint %q to keep, want one: %t", name, result.Checkpoints, test.keep)
 		}
 	}
 }
@@ -122,7 +122,7 @@ func TestFork(t *testing.T) {
 			trust.Consistency = [][]byte{test.consistency}
 		}
 		result := verifyBundle(t, ours.all[3].bundle(t), trust)
-		if got := result.Failed(); result.Verdict != Fork || got == nil || got.Number != 7 || result.Fork == nil || result.Checkpoint != nil || result.Manifest != nil {
+		if got := result.Failed(); result.Verdict != Fork || got == nil || got.Number != 7 || result.Fork == nil || result.Checkpoints != nil || result.Manifest != nil {
 			t.Fatalf("%s: got %s, %+v; want FORK", name, result.Verdict, got)
 		}
 		wantEvidence(t, name, result.Fork)

@@ -1,7 +1,9 @@
 package evidence
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"licensekit/exporter/evidence/tilelog"
@@ -17,6 +19,28 @@ func OpenClosedLog(dir, keys string) (*tilelog.Log, PublicKeyRecord, error) {
 	}
 	l, err := tilelog.OpenClosed(dir, key.verifier)
 	return l, record, err
+}
+
+// signedBy tells whether a key signed the checkpoint of a log's directory, which
+// may not be there yet.
+func signedBy(dir string, key PublicKey) (bool, error) {
+	signed, err := readBounded(filepath.Join(dir, checkpointName), tilelog.MaxCheckpoint)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	c, err := tilelog.ParseCheckpoint(signed)
+	if err != nil {
+		return false, err
+	}
+	named, err := NewLogKey(c.Origin, key)
+	if err != nil {
+		return false, err
+	}
+	_, err = tilelog.VerifyCheckpoint(signed, named.verifier)
+	return err == nil, nil
 }
 
 // signerOf finds the key that signed the checkpoint of a log's directory.
@@ -59,6 +83,20 @@ func logKeyRecords(keys string) ([]PublicKeyRecord, error) {
 		}
 	}
 	return records, err
+}
+
+// ReadAnchor reads the checkpoint of an anchor. If it is of the log that the key
+// is named after, the key must have signed it.
+func (r *PublicKeyRecord) ReadAnchor(signed []byte) (tilelog.Head, error) {
+	head, err := tilelog.ParseHead(signed)
+	if err != nil {
+		return head, err
+	}
+	named, err := ParseLogKey([]byte(r.VerifierKey))
+	if err == nil && named.Origin() == head.Origin {
+		_, err = tilelog.VerifyCheckpoint(signed, named.verifier)
+	}
+	return head, err
 }
 
 // logKey is the key under the name of a log.

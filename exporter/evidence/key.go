@@ -19,8 +19,9 @@ type Purpose string
 
 // The purposes of keys.
 const (
-	ForExport Purpose = "export" // manifests
-	ForLog    Purpose = "log"    // checkpoints of the log
+	ForExport  Purpose = "export"  // manifests
+	ForLog     Purpose = "log"     // checkpoints of the log
+	ForWitness Purpose = "witness" // checkpoints of others' logs, see [Cosigner]
 )
 
 // Algorithm is the only one there is.

@@ -65,7 +65,7 @@ func Load(dir string, purpose Purpose) (*SigningKey, error) {
 // distinct refuses a key that is also the key of another purpose. A file that
 // can't be read is no concern of this purpose.
 func distinct(dir string, key *SigningKey) error {
-	for _, purpose := range []Purpose{ForExport, ForLog} {
+	for _, purpose := range []Purpose{ForExport, ForLog, ForWitness} {
 		if purpose == key.Public.purpose {
 			continue
 		}

@@ -65,18 +65,18 @@ func TestLogged(t *testing.T) {
 		if result.Verdict != Verified || result.Steps[5].Outcome != Passed || result.Steps[6].Outcome != NotRun {
 			t.Errorf("entry %d: got %s, %+v; want VERIFIED by the log", i, result.Verdict, result.Steps[5:7])
 		}
-		if proof, err := tilelog.ParseProof(f.proof); err != nil || !bytes.Equal(result.Checkpoint, proof.Signed) {
-			t.Errorf("entry %d: got checkpoint %q to keep, want %q", i, result.Checkpoint, proof.Signed)
+		if proof, err := tilelog.ParseProof(f.proof); err != nil || len(result.Checkpoints) != 1 || !bytes.Equal(result.Checkpoints[0], proof.Signed) {
+			t.Errorf("entry %d: got checkpoint %q to keep, want %q", i, result.Checkpoints, proof.Signed)
 		}
 		unpinned := verifyBundle(t, f.bundle(t), pin(key))
 		if got := unpinned.Steps[5]; unpinned.Verdict != Verified || got.Outcome != NotRun || !strings.Contains(got.Detail, "no log key is pinned") {
 			t.Errorf("entry %d, no log key: got %s, %+v; want VERIFIED with the log not run", i, unpinned.Verdict, got)
 		}
-		if unpinned.Checkpoint != nil {
+		if unpinned.Checkpoints != nil {
 			t.Errorf("entry %d, no log key: got a checkpoint to keep, want none", i)
 		}
 		unanchored := verifyBundle(t, f.bundle(t), inLog(t, Trust{}))
-		if unanchored.Verdict != Unanchored || unanchored.Steps[5].Outcome != Passed || unanchored.Checkpoint != nil {
+		if unanchored.Verdict != Unanchored || unanchored.Steps[5].Outcome != Passed || unanchored.Checkpoints != nil {
 			t.Errorf("entry %d, only the log key: got %s, %+v; want UNANCHORED and nothing to keep", i, unanchored.Verdict, unanchored.Steps[5])
 		}
 	}

@@ -95,7 +95,7 @@ func (c *check) checkCheckpoint() (string, error) {
 	}
 	last := c.last[c.proof.Origin]
 	if last == nil {
-		c.keep = c.proof.Signed
+		c.keep = append(c.keep, c.proof.Signed)
 		return "", notRun("no checkpoint of this log was kept before this one")
 	}
 	found := tilelog.Head{Checkpoint: c.proof.Checkpoint, Signed: c.proof.Signed}
@@ -103,7 +103,7 @@ func (c *check) checkCheckpoint() (string, error) {
 		return "", err
 	}
 	if found.Size > last.Size {
-		c.keep = found.Signed
+		c.keep = append(c.keep, found.Signed)
 	}
 	return fmt.Sprintf("one history: the kept checkpoint has size %d, this one %d", last.Size, found.Size), nil
 }

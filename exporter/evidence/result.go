@@ -58,9 +58,9 @@ type Result struct {
 	Manifest *Manifest `json:"-"`
 	// Fork is there if FORK.
 	Fork *ForkEvidence `json:"fork,omitempty"`
-	// Checkpoint is what to keep as [Trust.Last] from now on, nil if nothing
-	// new. [TrustStore.Keep] does that.
-	Checkpoint []byte `json:"-"`
+	// Checkpoints are what to keep as [Trust.Last] from now on, one of a log at
+	// most, empty if nothing is new. [TrustStore.Keep] does that.
+	Checkpoints [][]byte `json:"-"`
 }
 
 // ForkEvidence is two checkpoints that one key signed and that can't both be

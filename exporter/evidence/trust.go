@@ -183,14 +183,23 @@ func (s *TrustStore) keep(r *Result) error {
 		name := forkPrefix + tallyOf(text).File().Digest.Hex()[:16] + ".txt"
 		return durable.Replace(filepath.Join(s.dir, name), s.dir, durable.Content(text))
 	}
-	if r.Checkpoint == nil {
-		return nil
+	for _, signed := range r.Checkpoints {
+		if err := s.keepCheckpoint(signed); err != nil {
+			return err
+		}
 	}
-	seen, err := tilelog.ParseCheckpoint(r.Checkpoint)
+	return nil
+}
+
+func (s *TrustStore) keepCheckpoint(signed []byte) error {
+	seen, err := tilelog.ParseCheckpoint(signed)
 	if err != nil {
 		return err
 	}
-	name := s.kept[seen.Origin]
+	name, pinned := s.kept[seen.Origin]
+	if !pinned {
+		return fmt.Errorf("no *%s there has a key of log %s", logKeySuffix, seen.Origin)
+	}
 	now, err := s.checkpoint(name)
 	if err != nil {
 		return err
@@ -199,13 +208,13 @@ func (s *TrustStore) keep(r *Result) error {
 	if known := i >= 0; known != (now != nil) || known && !bytes.Equal(now, s.trust.Last[i]) {
 		return fmt.Errorf("another verification changed %s; verify again", name)
 	}
-	if err := durable.Replace(filepath.Join(s.dir, name), s.dir, durable.Content(r.Checkpoint)); err != nil {
+	if err := durable.Replace(filepath.Join(s.dir, name), s.dir, durable.Content(signed)); err != nil {
 		return err
 	}
 	if i >= 0 {
 		s.trust.Last = slices.Delete(slices.Clone(s.trust.Last), i, i+1)
 	}
-	s.trust.Last = append(s.trust.Last, r.Checkpoint)
+	s.trust.Last = append(s.trust.Last, signed)
 	return nil
 }
 

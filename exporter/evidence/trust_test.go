@@ -95,8 +95,8 @@ func TestTrustStoreNoticesOthers(t *testing.T) {
 	if err := two.Keep(second); err == nil {
 		t.Error("second: got no error, want it refused")
 	}
-	if got := openTrust(t, dir).Trust().Last[0]; !bytes.Equal(got, first.Checkpoint) {
-		t.Errorf("got %q kept, want %q", got, first.Checkpoint)
+	if got := openTrust(t, dir).Trust().Last[0]; !bytes.Equal(got, first.Checkpoints[0]) {
+		t.Errorf("got %q kept, want %q", got, first.Checkpoints[0])
 	}
 }
 

@@ -55,12 +55,16 @@ type check struct {
 	proof  *tilelog.Proof           // once it was read
 	logKey *LogKey                  // the pinned one that signed the proof's checkpoint
 	last   map[string]*tilelog.Head // trust.Last, read, by origin
-	keep   []byte                   // the checkpoint to keep from now on
+	keep   [][]byte                 // the checkpoints to keep from now on
 	fork   *ForkEvidence
+
+	request []byte               // that a witness is to sign
+	growth  *tilelog.Consistency // the request, read
 }
 
 // step is a check by name. It gives a detail for people, or an error: notRun
-// where it does not apply, any other where what was checked is wrong.
+// where it does not apply, unable where there can be no verdict, any other
+// where what was checked is wrong.
 type step struct {
 	number int
 	name   string
@@ -99,40 +103,74 @@ func Verify(ctx context.Context, input Input, trust Trust) (*Result, error) {
 	if file == nil {
 		return nil, errors.New("verify: neither a bundle nor an artifact was given")
 	}
-	trust, err := trust.pinPolicy()
+	c, err := newCheck(ctx, file, trust)
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
-	c := &check{input: input, trust: trust, source: &source{ctx: ctx, file: file}}
-	if err := c.readLast(); err != nil {
-		return nil, fmt.Errorf("verify: the checkpoint that was kept: %w", err)
+	c.input = input
+	result, err := c.walk(steps)
+	if err != nil {
+		return nil, fmt.Errorf("verify: %w", err)
 	}
+	if result.Verdict == Verified || result.Verdict == Unanchored {
+		result.Manifest, result.Statement = c.manifest, c.text
+	}
+	return result, nil
+}
+
+// newCheck begins a verification of a file by what the reviewer trusts.
+func newCheck(ctx context.Context, file *io.SectionReader, trust Trust) (*check, error) {
+	trust, err := trust.pinPolicy()
+	if err != nil {
+		return nil, err
+	}
+	c := &check{trust: trust, source: &source{ctx: ctx, file: file}}
+	if err := c.readLast(); err != nil {
+		return nil, fmt.Errorf("the checkpoint that was kept: %w", err)
+	}
+	return c, nil
+}
+
+// walk takes the steps up to the first that fails, and concludes from them.
+func (c *check) walk(steps []step) (*Result, error) {
 	result := &Result{}
 	for _, s := range steps {
-		taken := c.take(s, result.Failed())
-		if err := c.source.failure(); err != nil {
-			return nil, fmt.Errorf("verify: step %d (%s): %w", s.number, s.name, err)
+		taken, err := c.take(s, result.Failed())
+		if err = errors.Join(c.source.failure(), err); err != nil {
+			return nil, fmt.Errorf("step %d (%s): %w", s.number, s.name, err)
 		}
 		result.Steps = append(result.Steps, taken)
-		if input.Each != nil {
-			input.Each(taken)
+		if c.input.Each != nil {
+			c.input.Each(taken)
 		}
 	}
-	c.conclude(result)
+	switch {
+	case c.fork != nil:
+		result.Verdict, result.Fork = Fork, c.fork
+	case result.Failed() != nil:
+		result.Verdict = Invalid
+	case c.anchored:
+		result.Verdict, result.Checkpoints = Verified, c.keep
+	default:
+		result.Verdict = Unanchored
+	}
 	return result, nil
 }
 
 // take runs a step, unless one before it failed.
-func (c *check) take(s step, failed *Step) Step {
+func (c *check) take(s step, failed *Step) (Step, error) {
 	taken := Step{Number: s.number, Name: s.name, Outcome: NotRun}
 	if failed != nil {
 		taken.Detail = fmt.Sprintf("step %d (%s) failed before it", failed.Number, failed.Name)
-		return taken
+		return taken, nil
 	}
 	detail, err := s.run(c)
 	if err == nil {
 		taken.Outcome, taken.Detail = Passed, detail
-		return taken
+		return taken, nil
+	}
+	if _, no := errors.AsType[unable](err); no {
+		return taken, err
 	}
 	taken.Detail = err.Error()
 	if _, skipped := errors.AsType[notRun](err); !skipped {
@@ -142,21 +180,5 @@ func (c *check) take(s step, failed *Step) Step {
 		taken.Expected, taken.Found = m.want, m.found
 		taken.Detail = strings.TrimSuffix(taken.Detail, m.comparison())
 	}
-	return taken
-}
-
-func (c *check) conclude(result *Result) {
-	switch {
-	case c.fork != nil:
-		result.Verdict, result.Fork = Fork, c.fork
-		return
-	case result.Failed() != nil:
-		result.Verdict = Invalid
-		return
-	case c.anchored:
-		result.Verdict, result.Checkpoint = Verified, c.keep
-	default:
-		result.Verdict = Unanchored
-	}
-	result.Manifest, result.Statement = c.manifest, c.text
+	return taken, nil
 }

@@ -193,6 +193,8 @@ var answerHints = map[string]string{
 	"VALIDATION_ERROR":     "--help shows what the command takes",
 	"EXPORT_NOT_READY":     "licensekit export show ID says how far it is",
 	"IDEMPOTENCY_CONFLICT": "use a new key for a new request",
+	"NOT_COSIGNED":         "send witnesses what licensekit log consistency writes, and keep what they bring back with licensekit log cosigned",
+	"LOG_CONTRADICTED":     "keep the file: it shows that the log's key signed another history, or that this one was rolled back; see licensekit log restart --help",
 	"STORAGE_FULL":         "make room on the disk and try again",
 	"INTERNAL":             "the server's log has the details under this request's id",
 	"TOO_MANY_REQUESTS":    "wait a little and try again",

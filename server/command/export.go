@@ -28,7 +28,7 @@ func (env *Env) export() *cli.Command {
 		Subcommands: []*cli.Command{
 			env.exportCreate(), env.exportList(), env.exportShow(),
 			env.exportFetch("download", "fetch the frozen artifact"),
-			env.exportFetch("bundle", "fetch the evidence bundle: the artifact and its proofs"),
+			env.exportFetch("bundle", "fetch the evidence bundle: the artifact and its proofs", shownFlag),
 		},
 	}
 }
@@ -67,7 +67,7 @@ func (env *Env) exportCreate() *cli.Command {
 					return err
 				}
 				if output := c.String("output"); output != "" {
-					return env.fetch(c.Context, api, exportsPath+"/"+string(export.ID)+"/download", output)
+					return env.fetch(c.Context, api, exportsPath+"/"+string(export.ID)+"/download", nil, output)
 				}
 				return env.showExport(c, export)
 			})
@@ -241,6 +241,7 @@ func (env *Env) showExport(c *cli.Context, x exporter.Export) error {
 		t.row("digest", digest(x.Digest))
 		t.row("artifact digest", digest(x.ArtifactDigest))
 		t.row("key", x.KeyID)
+		t.row("log entry", number(x.LogIndex)+" of "+*x.LogOrigin)
 	}
 	if x.Progress != nil {
 		t.row("rows so far", strconv.FormatInt(x.Progress.Rows, 10))
@@ -251,20 +252,27 @@ func (env *Env) showExport(c *cli.Context, x exporter.Export) error {
 	return t.print()
 }
 
-func (env *Env) exportFetch(what, does string) *cli.Command {
+// shownFlag is for bundles. Without it the same export gives the same bytes.
+var shownFlag = &cli.StringFlag{Name: "checkpoint", Usage: "to which `CHECKPOINT` of the log the proof leads: first (the first that covered the export), newest, or cosigned (the newest that witnesses signed too) (default: first)", EnvVars: []string{"LICENSEKIT_CHECKPOINT"}}
+
+func (env *Env) exportFetch(what, does string, more ...cli.Flag) *cli.Command {
 	return &cli.Command{
 		Name:        what,
 		Usage:       does,
 		ArgsUsage:   "ID",
 		Description: "   licensekit export " + what + " rptx_…\n\nA file that is there is not replaced.\n\nExit codes: 0 done, 1 failed, 2 usage.",
-		Flags:       targetFlags(outputFlag),
+		Flags:       targetFlags(append(more, outputFlag)...),
 		Action: func(c *cli.Context) error {
 			id, err := oneArgument(c, "the export's id")
 			if err != nil {
 				return err
 			}
+			query := url.Values{}
+			if shown := c.String("checkpoint"); shown != "" {
+				query.Set("checkpoint", shown)
+			}
 			return env.with(c, false, func(api *client.Client) error {
-				return env.fetch(c.Context, api, exportsPath+"/"+pathSegment(id)+"/"+what, c.String("output"))
+				return env.fetch(c.Context, api, exportsPath+"/"+pathSegment(id)+"/"+what, query, c.String("output"))
 			})
 		},
 	}
@@ -272,8 +280,8 @@ func (env *Env) exportFetch(what, does string) *cli.Command {
 
 // fetch downloads to a file, to stdout for "-", or to the name that the server
 // suggests.
-func (env *Env) fetch(ctx context.Context, api *client.Client, path, output string) error {
-	resp, err := api.Do(ctx, client.Request{Method: http.MethodGet, Path: path})
+func (env *Env) fetch(ctx context.Context, api *client.Client, path string, query url.Values, output string) error {
+	resp, err := api.Do(ctx, client.Request{Method: http.MethodGet, Path: path, Query: query})
 	if err != nil {
 		return err
 	}

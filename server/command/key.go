@@ -85,13 +85,23 @@ func (env *Env) keyExport() *cli.Command {
 func (env *Env) keyRotate() *cli.Command {
 	return &cli.Command{
 		Name:  "rotate",
-		Usage: "replace the key that signs exports",
+		Usage: "replace the key that signs exports, or that of the log",
 		Description: "The log says so, signed by both keys. What the old key signed stays valid; hand\n" +
-			"the new public key to reviewers.\n\n   licensekit key rotate\n\nExit codes: 0 done, 1 failed, 2 usage.",
-		Flags: targetFlags(),
+			"the new public key to reviewers.\n\n" +
+			"   licensekit key rotate\n   licensekit key rotate --log > log2.vkey\n\n" +
+			"A log is its name and its key: --log closes the log and begins a new one, as\n" +
+			"licensekit log restart does, and prints its verifier key. The server must not be running.\n\n" +
+			"Exit codes: 0 done, 1 failed, 2 usage.",
+		Flags: targetFlags(&cli.BoolFlag{Name: "log", Usage: "the key of the log", EnvVars: []string{"LICENSEKIT_LOG"}}),
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
+			}
+			if c.Bool("log") {
+				if c.String("url") != "" {
+					return usage("--log works on a data directory, not on a --url").hinted("run it where the data directory is")
+				}
+				return env.restart(c)
 			}
 			return env.with(c, false, func(api *client.Client) error {
 				var keys []evidence.PublicKeyRecord

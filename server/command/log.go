@@ -12,8 +12,9 @@ import (
 )
 
 var (
-	logOutput = &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "-", Usage: "write to `FILE`, - for stdout", EnvVars: []string{"LICENSEKIT_OUTPUT"}}
-	logName   = &cli.StringFlag{Name: "log", Usage: "the `LOG`, by its number or its origin (default: the one that grows)", EnvVars: []string{"LICENSEKIT_LOG_NAME"}}
+	logOutput    = &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "-", Usage: "write to `FILE`, - for stdout", EnvVars: []string{"LICENSEKIT_OUTPUT"}}
+	cosignedFlag = &cli.BoolFlag{Name: "cosigned", Usage: "the newest checkpoint that witnesses signed too", EnvVars: []string{"LICENSEKIT_COSIGNED"}}
+	logName      = &cli.StringFlag{Name: "log", Usage: "the `LOG`, by its number or its origin (default: the one that grows)", EnvVars: []string{"LICENSEKIT_LOG_NAME"}}
 )
 
 func (env *Env) log() *cli.Command {
@@ -23,12 +24,25 @@ func (env *Env) log() *cli.Command {
 		Subcommands: []*cli.Command{
 			env.logList(),
 			env.logFetch("checkpoint", "print the newest checkpoint, a C2SP signed note", "", "-o checkpoint",
-				func(*cli.Context) (string, url.Values, error) { return "checkpoint", nil, nil }),
+				func(c *cli.Context) (string, url.Values, error) {
+					if c.Bool("cosigned") {
+						return "cosigned", nil, nil
+					}
+					return "checkpoint", nil, nil
+				}, cosignedFlag),
 			env.logFetch("prove", "print the proof that an entry is in the log, a C2SP tlog-proof", "INDEX", "17",
 				func(c *cli.Context) (string, url.Values, error) {
 					index, err := oneArgument(c, "the entry's index, the log_index of an export")
-					return "proof/" + pathSegment(index), nil, err
-				}),
+					query := url.Values{}
+					if c.Bool("cosigned") {
+						query.Set("checkpoint", "cosigned")
+					}
+					if c.Bool("entry") {
+						query.Set("entry", "true")
+					}
+					return "proof/" + pathSegment(index), query, err
+				}, cosignedFlag,
+				&cli.BoolFlag{Name: "entry", Usage: "print the entry itself before the proof", EnvVars: []string{"LICENSEKIT_ENTRY"}}),
 			env.logFetch("consistency", "print the proof that the log continues an older state of itself", "", "--from 12 -o consistency.txt",
 				func(c *cli.Context) (string, url.Values, error) {
 					query := url.Values{"from": {strconv.FormatInt(c.Int64("from"), 10)}}
@@ -39,6 +53,8 @@ func (env *Env) log() *cli.Command {
 				},
 				&cli.Int64Flag{Name: "from", Usage: "the older size, as the reviewer's checkpoint names it", EnvVars: []string{"LICENSEKIT_FROM"}},
 				&cli.Int64Flag{Name: "to", Usage: "the newer size (default: the newest)", EnvVars: []string{"LICENSEKIT_TO"}}),
+			env.logCosigned(),
+			env.logWitness(),
 			env.logRestart(),
 		},
 	}

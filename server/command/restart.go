@@ -17,26 +17,33 @@ func (env *Env) logRestart() *cli.Command {
 		Usage: "close the log and begin a new one that says so",
 		Description: "For a data directory that was restored from an older copy, when there is no newer\n" +
 			"one: its log can't go on without contradicting what was signed since. The new log has\n" +
-			"a name of its own, and its first entry holds the last known state of the old one: that\n" +
-			"of the --anchor, or else of the directory. Exports of the old log stay provable.\n\n" +
+			"a name and a key of its own, and its first entry holds the last known state of the old\n" +
+			"one: that of the --anchor, of a witness, or else of the directory. Exports of the old\n" +
+			"log stay provable.\n\n" +
 			"   licensekit log restart --anchor /mnt/other/licensekit.anchor > log2.vkey\n\n" +
-			"Prints the new log's verifier key. Reviewers put it beside the old one, see licensekit\n" +
-			"verify --help. The server must not be running. There is no way back.\n\n" +
+			"Prints the new log's verifier key. Reviewers put it beside the old one, and verify the\n" +
+			"first entry, which licensekit log prove --entry -o second.restart 0 hands out; see\n" +
+			"licensekit verify --help. The server must not be running. There is no way back.\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 usage.",
 		Flags: []cli.Flag{dataFlag, keysFlag, anchorFlag},
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
 			}
-			restarted, err := restartLog(c.Context, c.String("data"), exporter.Options{
-				Keys: c.String("keys"), Anchor: c.String("anchor"), Now: time.Now,
-			})
-			if err != nil {
-				return directoryHint(err, c.String("data"))
-			}
-			return env.tellRestart(restarted)
+			return env.restart(c)
 		},
 	}
+}
+
+// restart closes the log of the data directory and begins another.
+func (env *Env) restart(c *cli.Context) error {
+	restarted, err := restartLog(c.Context, c.String("data"), exporter.Options{
+		Keys: c.String("keys"), Anchor: c.String("anchor"), Now: time.Now,
+	})
+	if err != nil {
+		return directoryHint(err, c.String("data"))
+	}
+	return env.tellRestart(restarted)
 }
 
 func restartLog(ctx context.Context, data string, opts exporter.Options) (*exporter.Restarted, error) {

@@ -16,7 +16,7 @@ var (
 	// ErrRolledBack says that a log is an older copy of the one that its anchor
 	// knows, or another history: whatever it signed next would contradict what
 	// others may have seen.
-	ErrRolledBack = errors.New("the log is not what its anchor shows")
+	ErrRolledBack = errors.New("the log does not continue what was signed of it")
 	// ErrNoAnchor says that a log with leaves should have an anchor and the file
 	// is missing. An empty file begins one.
 	ErrNoAnchor = errors.New("the anchor is missing")

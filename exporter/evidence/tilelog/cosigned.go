@@ -39,7 +39,7 @@ func (l *Log) own(signed []byte) (Head, error) {
 		return Head{}, err
 	}
 	if err := l.Continues(c); err != nil {
-		return Head{}, fmt.Errorf("%w: %w", ErrRolledBack, err)
+		return Head{c, signed}, fmt.Errorf("%w: %w", ErrRolledBack, err)
 	}
 	return Head{c, signed}, nil
 }
@@ -58,11 +58,12 @@ func (l *Log) CosignedSizes() (sizes []int64, err error) {
 }
 
 // Cosigned is the kept checkpoint of a size. Errors: fs.ErrNotExist,
-// [ErrNotSigned], [ErrRolledBack].
+// [ErrNotSigned], and [ErrRolledBack] with the checkpoint that the log does not
+// continue.
 func (l *Log) Cosigned(size int64) (Head, error) {
 	head, err := l.readCosigned(size)
 	if err != nil {
-		return Head{}, fmt.Errorf("cosigned checkpoint %d of %s: %w", size, l.Origin(), err)
+		return head, fmt.Errorf("cosigned checkpoint %d of %s: %w", size, l.Origin(), err)
 	}
 	return head, nil
 }

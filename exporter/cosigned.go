@@ -1,0 +1,182 @@
+package exporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"go.etcd.io/bbolt"
+
+	"licensekit/exporter/audit"
+	"licensekit/exporter/evidence"
+	"licensekit/exporter/evidence/tilelog"
+	"licensekit/exporter/evidence/witness"
+)
+
+// The errors of cosigned checkpoints that callers branch on.
+var (
+	// ErrCheckpoint says that a checkpoint was not taken, and why.
+	ErrCheckpoint = errors.New("the checkpoint was not taken")
+	// ErrNotCosigned says that no cosigned checkpoint covers an export yet.
+	ErrNotCosigned = errors.New("no cosigned checkpoint covers it")
+)
+
+// Shown says to which checkpoint of its log an export's bundle leads.
+type Shown string
+
+// What bundles can show.
+const (
+	ShowFirst    Shown = "first"    // the first that covered the export, for ever the same
+	ShowNewest   Shown = "newest"   // the newest, whatever that is now
+	ShowCosigned Shown = "cosigned" // the newest that witnesses signed too
+)
+
+// KeepCosigned keeps a checkpoint of one of the logs that witnesses have signed
+// too, beside what was kept of that size before. The witnesses are those that
+// were named here or before; what others signed is left out. Named ones that
+// signed are remembered. It gives all that is kept of that size, and the
+// strangers on what was given. Errors: [ErrCheckpoint]; [ErrRolledBack] where
+// the log's key signed what the log does not continue.
+func (e *Exporter) KeepCosigned(ctx context.Context, signed []byte, named []witness.Key) (*witness.Cosigned, error) {
+	e.cosigning.Lock()
+	defer e.cosigning.Unlock()
+	known, err := evidence.ReadWitnesses(e.witnesses)
+	if err != nil {
+		return nil, err
+	}
+	l, given, err := e.readCosigned(signed, evidence.JoinWitnesses(known, named))
+	if err != nil {
+		return nil, err
+	}
+	if err := l.Continues(given.Checkpoint); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRolledBack, err)
+	}
+	all, err := e.joined(l, given, known)
+	if err != nil {
+		return nil, err
+	}
+	return all, e.storeCosigned(ctx, l, given, all)
+}
+
+// joined adds what was given of a size to what was kept of it before.
+func (e *Exporter) joined(l *Log, given *witness.Cosigned, known []witness.Key) (*witness.Cosigned, error) {
+	kept, err := l.Cosigned(given.Size)
+	if errors.Is(err, fs.ErrNotExist) {
+		return given, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, all, err := e.readCosigned(kept.Signed, known)
+	if err != nil {
+		return nil, fmt.Errorf("what was kept of size %d before: %v", given.Size, err) // it is not what was given
+	}
+	all.Merge(given)
+	return all, nil
+}
+
+// readCosigned reads a checkpoint of whichever log, with at least one known
+// cosignature.
+func (e *Exporter) readCosigned(signed []byte, known []witness.Key) (*Log, *witness.Cosigned, error) {
+	c, err := tilelog.ParseCheckpoint(signed)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	}
+	l, err := e.logOf(c.Origin)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: it is of log %q, which is none of this instance's", ErrCheckpoint, c.Origin)
+	}
+	key, err := evidence.ParseLogKey([]byte(l.Key.VerifierKey))
+	if err != nil {
+		return nil, nil, err
+	}
+	cosigned, err := key.ReadCosigned(signed, known)
+	switch {
+	case err != nil:
+		return nil, nil, fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	case len(cosigned.By) == 0:
+		return nil, nil, fmt.Errorf("%w: no known witness signed it; %d of the signatures on it are by others", ErrCheckpoint, len(cosigned.Strangers))
+	}
+	return l, cosigned, nil
+}
+
+func (e *Exporter) storeCosigned(ctx context.Context, l *Log, given, all *witness.Cosigned) error {
+	text, err := all.Marshal()
+	if err != nil {
+		return err
+	}
+	var keys []witness.Key
+	var names []string
+	for _, s := range given.By {
+		keys, names = append(keys, s.Witness), append(names, s.Witness.Name())
+	}
+	if err := evidence.AddWitnesses(e.witnesses, keys); err != nil { // first, so that what is kept can be checked
+		return err
+	}
+	if err := l.KeepCosigned(text); err != nil {
+		return err
+	}
+	all.Strangers = given.Strangers
+	return e.db.Update(func(tx *bbolt.Tx) error {
+		return e.opts.Trail.Record(ctx, tx, audit.Event{
+			Type: audit.CheckpointCosigned, ResourceType: "log", ResourceID: l.Origin(),
+			Metadata: audit.Metadata{"size": given.Size, "witnesses": names},
+		})
+	})
+}
+
+// shown is the checkpoint that a bundle is to lead to. Errors: [ErrNotCosigned].
+func (e *Exporter) shown(m *evidence.Manifest, stored entry, what Shown) (*Log, tilelog.Head, error) {
+	l, err := e.logOf(m.Log.Origin)
+	if err != nil {
+		return nil, tilelog.Head{}, err
+	}
+	switch what {
+	case ShowNewest:
+		return l, l.Head(), nil
+	case ShowCosigned:
+		head, err := l.CosignedOver(m.Log.Index)
+		return l, head, err
+	}
+	head, err := tilelog.ParseHead([]byte(stored.Checkpoint))
+	return l, head, err
+}
+
+// CosignedOver is the newest cosigned checkpoint, which must cover an entry.
+// Errors: [ErrNotCosigned].
+func (l *Log) CosignedOver(index int64) (tilelog.Head, error) {
+	head, err := l.NewestCosigned()
+	if errors.Is(err, fs.ErrNotExist) || err == nil && head.Size <= index {
+		err = fmt.Errorf("%w: entry %d of %s", ErrNotCosigned, index, l.Origin())
+	}
+	return head, err
+}
+
+// checkCosigned wants each kept checkpoint to be of the log's tree, and each
+// cosignature to be a known witness's.
+func (e *Exporter) checkCosigned(r *CheckResult, l *Log) error {
+	sizes, err := l.CosignedSizes()
+	if err != nil {
+		return err
+	}
+	known, err := evidence.ReadWitnesses(e.witnesses)
+	if err != nil {
+		r.note("log", witnessesFile, err)
+		return nil
+	}
+	for _, size := range sizes {
+		head, err := l.Cosigned(size)
+		if errors.Is(err, ErrRolledBack) && l.Closed() { // for that it was closed; the log after it says so
+			continue
+		}
+		if err == nil {
+			_, c, readErr := e.readCosigned(head.Signed, known)
+			if err = readErr; err == nil && len(c.Strangers) > 0 {
+				err = fmt.Errorf("%d of the signatures on it are by nobody that is known", len(c.Strangers))
+			}
+		}
+		r.note("log", fmt.Sprintf("%s cosigned %d", l.Origin(), size), err)
+	}
+	return nil
+}

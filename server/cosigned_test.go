@@ -1,0 +1,199 @@
+package server
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"licensekit/auth"
+	"licensekit/exporter/evidence"
+	"licensekit/exporter/evidence/witness"
+)
+
+const cosignedPath = "/api/v1/log/cosigned"
+
+// auditor is a witness.
+type auditor struct {
+	key    witness.Key
+	secret ed25519.PrivateKey
+}
+
+func newAuditor(t testing.TB, name string) auditor {
+	t.Helper()
+	public, secret, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := witness.NewKey(name, public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return auditor{key, secret}
+}
+
+// sign adds the auditor's cosignature to a checkpoint of the log that grows.
+func (a auditor) sign(t testing.TB, s *site, checkpoint []byte) []byte {
+	t.Helper()
+	key, err := evidence.ParseLogKey([]byte(s.exports.Log().Key.VerifierKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := key.ReadCosigned(checkpoint, []witness.Key{a.key})
+	if err == nil {
+		err = c.Cosign(a.key, func(message []byte) []byte { return ed25519.Sign(a.secret, message) }, time.Now())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := c.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
+// keep hands a cosigned checkpoint to the server.
+func (s *site) keep(t testing.TB, checkpoint []byte, named ...auditor) answer {
+	t.Helper()
+	body := map[string]any{"checkpoint": string(checkpoint)}
+	var keys []string
+	for _, a := range named {
+		keys = append(keys, a.key.String())
+	}
+	if len(keys) > 0 {
+		body["witnesses"] = keys
+	}
+	text, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.post(t, auth.Admin, cosignedPath, "application/json", string(text))
+}
+
+// A checkpoint goes out to witnesses, comes back, and is in bundles that ask
+// for it; those that don't stay as they are.
+func TestCosignedCheckpoint(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	one, two := newAuditor(t, "one.example"), newAuditor(t, "two.example")
+	x := s.ready(t, jsonExport)
+	s.ready(t, jsonExport)
+	path := exportsPath + "/" + x.ID + "/bundle"
+	before := s.get(t, path).body
+	s.get(t, path+"?checkpoint=cosigned").want(t, 409, "NOT_COSIGNED")
+	s.get(t, logPath+"proof/0?checkpoint=cosigned").want(t, 409, "NOT_COSIGNED")
+
+	sent := s.public(t, "checkpoint").body
+	var kept cosignedInfo
+	s.keep(t, one.sign(t, s, two.sign(t, s, sent)), one).into(t, http.StatusOK, &kept)
+	if len(kept.Cosignatures) != 1 || kept.Cosignatures[0].Witness != "one.example" || len(kept.LeftOut) != 0 || kept.Size != 2 {
+		t.Errorf("kept %+v; want the cosignature of one", kept)
+	}
+	late := s.ready(t, jsonExport)
+	s.get(t, exportsPath+"/"+late.ID+"/bundle?checkpoint=cosigned").want(t, 409, "NOT_COSIGNED").detail(t, "entry 2 of")
+	stranger := strings.Replace(string(two.sign(t, s, sent)), "— two.example", "— other.example", 1)
+	s.keep(t, []byte(stranger)).want(t, 422, "VALIDATION_ERROR").detail(t, "no known witness signed it; 1 of")
+	s.keep(t, two.sign(t, s, sent), two).into(t, http.StatusOK, &kept) // one is remembered
+	if len(kept.Cosignatures) != 2 {
+		t.Errorf("kept %+v; want both cosignatures", kept)
+	}
+
+	policy, err := witness.ParsePolicy(fmt.Appendf(nil, "log %s\nwitness one %s\nwitness two %s\ngroup both all one two\nquorum both\n", s.exports.Log().Key.VerifierKey, one.key, two.key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust := evidence.Trust{Keys: []evidence.PublicKey{s.Key()}, Policy: policy}
+	for query, want := range map[string]evidence.Verdict{"": evidence.Invalid, "?checkpoint=first": evidence.Invalid, "?checkpoint=newest": evidence.Invalid, "?checkpoint=cosigned": evidence.Verified} {
+		bundle := s.get(t, path+query).body
+		result, err := evidence.Verify(t.Context(), evidence.Input{Bundle: io.NewSectionReader(bytes.NewReader(bundle), 0, int64(len(bundle)))}, trust)
+		if err != nil || result.Verdict != want {
+			t.Errorf("bundle%s: got %+v, %v; want %s", query, result, err, want)
+		}
+		if same := bytes.Equal(bundle, before); same != (query == "" || query == "?checkpoint=first") {
+			t.Errorf("bundle%s is what it was before the log went on: %t", query, same)
+		}
+	}
+	for _, path := range []string{cosignedPath, cosignedPath + "?size=2", "/api/v1/logs/1/cosigned"} {
+		a := s.do(t, call{method: "GET", path: path}).saying(t, "Content-Type", "text/plain; charset=utf-8")
+		if text := string(a.body); !strings.Contains(text, "— one.example ") || !strings.Contains(text, "— two.example ") || !strings.HasPrefix(text, x.LogOrigin+"\n2\n") {
+			t.Errorf("%s; want the checkpoint of 2 with both cosignatures", a)
+		}
+	}
+	s.do(t, call{method: "GET", path: cosignedPath + "?size=3"}).want(t, 404, "NOT_FOUND")
+	s.do(t, call{method: "GET", path: cosignedPath + "?size=9"}).want(t, 400, "INVALID_QUERY")
+	s.get(t, path+"?checkpoint=last").want(t, 400, "INVALID_QUERY")
+	if got := string(s.get(t, logPath+"proof/0?checkpoint=cosigned").body); !strings.Contains(got, "— one.example ") {
+		t.Errorf("proof %s; want one with the cosigned checkpoint", got)
+	}
+	s.testCheckOfCosigned(t)
+}
+
+// testCheckOfCosigned wants the check to look at what is kept.
+func (s *site) testCheckOfCosigned(t *testing.T) {
+	var result struct {
+		OK       bool
+		Problems []struct{ What, ID, Problem string }
+	}
+	s.do(t, call{method: "GET", path: "/api/v1/system/check", token: s.token(t, auth.Admin)}).into(t, http.StatusOK, &result)
+	if !result.OK {
+		t.Errorf("check finds %+v, want nothing", result.Problems)
+	}
+}
+
+func TestCheckpointsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	s, other := newSite(t), newSite(t)
+	one := newAuditor(t, "one.example")
+	s.ready(t, jsonExport)
+	other.ready(t, jsonExport)
+	sent := s.public(t, "checkpoint").body
+	sound := string(one.sign(t, s, sent))
+	for body, detail := range map[string]string{
+		string(sent): "no known witness signed it",
+		strings.Replace(sound, "\n1\n", "\n2\n", 1):                    "not signed by the log's key",
+		string(one.sign(t, other, other.public(t, "checkpoint").body)): "which is none of this instance's",
+		"hello\n": "malformed note",
+		strings.TrimSuffix(sound, "=\n") + "A\n": "",
+	} {
+		s.keep(t, []byte(body), one).want(t, 422, "VALIDATION_ERROR").detail(t, detail)
+	}
+	s.post(t, auth.Admin, cosignedPath, "application/json", `{"checkpoint":"x","witnesses":["hello"]}`).want(t, 422, "VALIDATION_ERROR").detail(t, "witnesses[0]")
+	s.post(t, auth.Admin, cosignedPath, "application/json", `{"note":"x"}`).want(t, 400, "INVALID_JSON")
+	s.do(t, call{method: "GET", path: cosignedPath}).want(t, 404, "NOT_FOUND")
+}
+
+// What the log's key signed and the log does not hold is told apart from what
+// is merely wrong.
+func TestCheckpointOfASecondHistory(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	one := newAuditor(t, "one.example")
+	s.ready(t, jsonExport)
+	s.keep(t, one.sign(t, s, s.fork(t)), one).want(t, 409, "LOG_CONTRADICTED").detail(t, "it shows 9 entries, the log has 1")
+}
+
+// fork gives a checkpoint of size 9 that the log's own key signed.
+func (s *site) fork(t *testing.T) []byte {
+	t.Helper()
+	key, err := evidence.Load(s.dir.Keys(), evidence.ForLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := evidence.OpenLog(t.TempDir(), key, s.exports.Log().Origin())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for range 9 {
+		if _, err := l.Append(t.Context(), func(int64) ([]byte, error) { return []byte("another history"), nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return l.Head().Signed
+}
