@@ -158,7 +158,7 @@ func TestCheckpointsThatAreRefused(t *testing.T) {
 		string(sent): "no known witness signed it",
 		strings.Replace(sound, "\n1\n", "\n2\n", 1):                    "not signed by the log's key",
 		string(one.sign(t, other, other.public(t, "checkpoint").body)): "which is none of this instance's",
-		"hello\n": "malformed note",
+		"hello\n":                                "malformed note",
 		strings.TrimSuffix(sound, "=\n") + "A\n": "",
 	} {
 		s.keep(t, []byte(body), one).want(t, 422, "VALIDATION_ERROR").detail(t, detail)

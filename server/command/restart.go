@@ -21,9 +21,9 @@ func (env *Env) logRestart() *cli.Command {
 			"one: that of the --anchor, of a witness, or else of the directory. Exports of the old\n" +
 			"log stay provable.\n\n" +
 			"   licensekit log restart --anchor /mnt/other/licensekit.anchor > log2.vkey\n\n" +
-			"Prints the new log's verifier key. Reviewers put it beside the old one, and verify the\n" +
-			"first entry, which licensekit log prove --entry -o second.restart 0 hands out; see\n" +
-			"licensekit verify --help. The server must not be running. There is no way back.\n\n" +
+			"Prints the new log's verifier key. Reviewers put it beside the old one, see licensekit\n" +
+			"verify --help; licensekit log prove --entry 0 hands out the first entry with its proof.\n" +
+			"The server must not be running. There is no way back.\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 usage.",
 		Flags: []cli.Flag{dataFlag, keysFlag, anchorFlag},
 		Action: func(c *cli.Context) error {
