@@ -53,24 +53,32 @@
 //	                               the new key's id; signed by the old key and
 //	                               by the new one, in this order
 //	urn:licensekit:log-restart:1   instance, kept_checkpoint, last_checkpoint (as
-//	                               signed notes), restarted_at, key_id,
+//	                               signed notes), closed_log_key, log_key (as
+//	                               verifier keys), restarted_at, key_id,
 //	                               log_origin, log_index (0); subject is the
 //	                               last checkpoint, by its SHA-256; signed by
-//	                               the export key
-//	urn:licensekit:tombstone:1     reserved for what was deleted on purpose
+//	                               the export key and by that of the closed log,
+//	                               in this order
+//	urn:licensekit:tombstone:1     reserved: nothing that was frozen is deleted
 //
 // A log that was rolled back is not continued. It is closed, and another begun
-// under another name, whose first leaf is the restart: it names the newest
-// checkpoint of the closed log as it is kept, and the newest that was signed,
-// which are the same unless an anchor shows otherwise. The names of an
-// instance's later logs are that of its first, a slash, a number, and a random
-// part, so that two copies of one directory never begin logs of one name. The
-// key stays; as a checkpoint begins with the log's name, what it signs for one
-// log never passes for another's. Exports of a closed log are proven by that
-// log for ever.
+// under another name and with another key, whose first leaf is the restart: it
+// names the newest checkpoint of the closed log as it is kept, and the newest
+// that was signed, which are the same unless an anchor or a witness shows
+// otherwise. The names of an instance's later logs are that of its first, a
+// slash, a number, and a random part, so that two copies of one directory never
+// begin logs of one name.
 //
-// Only export keys are rotated. What a retired key signed stays valid; its
-// public half is kept in keys/retired/.
+// To others a log is its name and its key, and no policy takes one key for two
+// logs. So the key of a log is replaced in the same way: the log is closed and
+// another begun. The old secret is gone then. What bundles show of the closed
+// log was signed before, and is kept with each export; so exports of a closed
+// log are proven by that log for ever, in the same bytes. Only where the
+// database was lost they lead to the log's last checkpoint.
+//
+// The export key is replaced by a leaf that both keys sign, and the log goes
+// on. What a retired key signed stays valid; its public half is kept in
+// keys/retired/.
 //
 // # Bundle
 //
@@ -118,6 +126,9 @@
 //	              also where both were signed so
 //	9 pages       not run: would catch PDF pages that show other values than
 //	              the data that the file carries
+//	10 witnesses  catches a log that shows one history to some and another to
+//	              others, unless as many witnesses as the reviewer's policy asks
+//	              for help it; needs no earlier checkpoint
 //
 // VERIFIED says that a pinned key signed and that no step failed. UNANCHORED
 // says that no step failed, but no key was pinned: a forger gets that far.
@@ -147,11 +158,35 @@
 // the step not run. A kept checkpoint is only ever replaced by a larger one, and
 // only after VERIFIED.
 //
+// Of a closed log there are proofs to its last size, and to those that bundles
+// lead to, for its key signs no more.
+//
 // Each log has a kept checkpoint of its own, told apart by the log's name. That
 // an instance begins another log makes no key trusted: exports of it are INVALID
 // in step 6 until the reviewer pins the new log's verifier key beside the old
 // one. Nothing compares the two logs; who wants to know what was lost reads
 // the first leaf of the new one.
+//
+// # Witnesses
+//
+// A witness is somebody else who keeps the newest checkpoint of a log, and
+// signs a newer one only if it is shown that the log only grew. Package witness
+// has the forms. All of it goes by files, so a witness needs no network: the
+// proof of consistency is the body of a C2SP tlog-witness request, and what the
+// witness brings back is the checkpoint with its cosignature. A reviewer's
+// directory is made a witness's by a key in it, see [Cosigner]; it never signs
+// a checkpoint that is older than, or contradicts, the one that it keeps, and
+// keeps the new one before its cosignature is given away.
+//
+// The instance keeps what was brought back in log/cosigned/, and the keys of
+// its witnesses in the file witnesses: signatures by others are left out. The
+// default bundle does not change by that. One that is asked for leads to the
+// newest cosigned checkpoint, with the cosignatures; it covers every export
+// that was logged before it was made.
+//
+// A cosigned checkpoint that the log beside it does not continue shows that the
+// log was rolled back, or that two copies of it went on. It is opened no more
+// than with an anchor that shows so.
 //
 // # Anchor
 //
@@ -181,7 +216,9 @@
 // was not stolen. The log shows that an export is one of a numbered row that
 // only grows, so a missing one leaves a number; but only to those who compare
 // checkpoints. Who has both keys can still show two reviewers two logs until
-// they, or witnesses that cosign checkpoints, see both.
+// they, or witnesses that cosign checkpoints, see both. A policy is as strong
+// as the witnesses that it names: those who are the operator's friends may sign
+// whatever they like.
 //
 // An anchor keeps an operator from a second history by mistake, where an older
 // copy of the data directory was restored. It is no help against who can write
