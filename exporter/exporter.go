@@ -71,6 +71,15 @@ type Options struct {
 	Paper     render.Paper // of pages; A4 if it is ""
 	Keys      string       // the directory of the signing keys; "" for that of the data directory
 	Anchor    string       // a file outside of the data directory that holds the log's newest checkpoint; "" for none
+
+	Measured func(Course) // is told of every export that has come to its end; nil for nobody
+}
+
+// Course is how long an export took.
+type Course struct {
+	Class
+	Waited time.Duration // in the queue; from its creation on, be it over a restart
+	Made   time.Duration // from the snapshot to the end
 }
 
 // makersPerWorker is how many exports are under way for each that is rendered:
@@ -133,7 +142,7 @@ func Open(ctx context.Context, dir *Directory, facts *ledger.Ledger, opts Option
 	return e, nil
 }
 
-func (e *Exporter) open(ctx context.Context, data string) (unfinished []ID, err error) {
+func (e *Exporter) open(ctx context.Context, data string) (unfinished []*running, err error) {
 	if err := e.openLog(ctx, data); err != nil {
 		return nil, err
 	}
@@ -182,7 +191,7 @@ func (e *Exporter) Create(ctx context.Context, r Request) (export Export, made b
 		return known, false, err
 	}
 	fresh := newExport(r, e.opts.Now())
-	run, err := e.queue.reserve(fresh.ID)
+	run, err := e.queue.reserve(fresh.ID, e.opts.Now())
 	if err != nil {
 		return Export{}, false, err
 	}
@@ -239,3 +248,7 @@ func (e *Exporter) Artifact(ctx context.Context, id ID) (*blobstore.Blob, Export
 
 // Unfinished is how many exports wait or are being made.
 func (e *Exporter) Unfinished() int { return e.queue.unfinished() }
+
+// Oldest is when the oldest of the unfinished exports was created; the zero
+// time if there is none.
+func (e *Exporter) Oldest() time.Time { return e.queue.oldest() }

@@ -29,6 +29,7 @@ func (e *Exporter) work() {
 		log := e.opts.Log.With("export_id", run.id)
 		switch err := e.run(run, log); {
 		case err == nil:
+			e.measure(run)
 			e.queue.finish(run)
 		case e.ctx.Err() != nil:
 			log.Info("export interrupted, it is made at the next start")
@@ -38,6 +39,15 @@ func (e *Exporter) work() {
 			e.rest(retryPause)
 		}
 	}
+}
+
+// measure tells how long an export took.
+func (e *Exporter) measure(run *running) {
+	stored, err := e.entry(run.id)
+	if e.opts.Measured == nil || err != nil || run.began.IsZero() {
+		return
+	}
+	e.opts.Measured(Course{stored.Export.class(), max(0, run.began.Sub(run.since)), max(0, e.opts.Now().Sub(run.began))})
 }
 
 // rest waits, unless the exporter is closed.
@@ -157,7 +167,8 @@ func (e *Exporter) snapshot(ctx context.Context, export Export, run *running, w 
 	}
 	run.begin()
 	err = e.ledger.View(ctx, func(snapshot *ledger.Snapshot) error {
-		f = &frozen{asOf: snapshot.Sequence(), at: timestamp(e.opts.Now())}
+		run.began = e.opts.Now()
+		f = &frozen{asOf: snapshot.Sequence(), at: timestamp(run.began)}
 		document, err := report.Build(ctx, snapshot, export.Kind, export.Filters)
 		if err != nil {
 			return err

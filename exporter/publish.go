@@ -44,13 +44,14 @@ func (e *Exporter) makeReady(tx *bbolt.Tx, stored entry, p *published, adopted b
 	if stored.Export.Status == Ready {
 		return fmt.Errorf("publish export %s: it is %s", stored.Export.ID, stored.Export.Status)
 	}
-	m, x := &p.manifest, &stored.Export
+	m, x, before := &p.manifest, &stored.Export, stored.Export
 	stored.Manifest, stored.Checkpoint, stored.DataCRC, stored.ArtifactCRC = &p.envelope, string(p.checkpoint), p.dataCRC, p.artifactCRC
 	x.Status, x.Error, x.KeyID, x.UpdatedAt = Ready, nil, m.KeyID, timestamp(e.opts.Now())
 	x.Digest, x.ArtifactDigest = &m.Data.Digest, &m.Artifact.Digest
 	x.AsOf, x.FrozenAt, x.RowCount, x.SizeBytes = &m.AsOf, &m.FrozenAt, &m.RowCount, &m.Artifact.Size
 	x.LogOrigin, x.LogIndex = &m.Log.Origin, &m.Log.Index
 	return errors.Join(
+		retally(tx, before, *x),
 		tx.Bucket([]byte(unfinishedBucket)).Delete([]byte(sequenceKey(stored.Sequence))),
 		tx.Bucket(e.loggedIn(m.Log.Origin)).Put([]byte(sequenceKey(m.Log.Index)), []byte(x.ID)),
 		sealed.Put(tx, exportsBucket, string(x.ID), stored),
@@ -153,10 +154,10 @@ func recreate(tx *bbolt.Tx, m *evidence.Manifest) (entry, error) {
 		return entry{}, err
 	}
 	x := Export{
-		ID: ID(m.ExportID), Kind: m.Kind, Format: m.Format, Status: Processing, Filters: m.Filters,
+		ID: ID(m.ExportID), Kind: m.Kind, Format: m.Format, Status: Pending, Filters: m.Filters,
 		ContentType: m.ContentType, CreatedAt: m.FrozenAt, DownloadURL: downloadURL(ID(m.ExportID)), Sequence: int64(sequence),
 	}
-	return entry{Export: x, Sequence: x.Sequence}, order.Put([]byte(sequenceKey(x.Sequence)), []byte(x.ID))
+	return entry{Export: x, Sequence: x.Sequence}, errors.Join(tally(tx, x, 1), order.Put([]byte(sequenceKey(x.Sequence)), []byte(x.ID)))
 }
 
 // findEnvelope finds the signed form of a logged manifest: the active key, if

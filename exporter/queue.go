@@ -3,6 +3,7 @@ package exporter
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"licensekit/exporter/report"
 )
@@ -11,12 +12,16 @@ import (
 // export that is neither.
 type running struct {
 	id       ID
+	since    time.Time // when it was created
+	began    time.Time // when its snapshot was taken; belongs to who makes it
 	making   atomic.Bool
 	rows     atomic.Int64  // rendered so far
 	finished chan struct{} // closed once the export is ready or failed
 }
 
-func newRunning(id ID) *running { return &running{id: id, finished: make(chan struct{})} }
+func newRunning(id ID, since time.Time) *running {
+	return &running{id: id, since: since, finished: make(chan struct{})}
+}
 
 func (r *running) begin() { r.making.Store(true) }
 
@@ -61,18 +66,17 @@ func newQueue(limit int) *queue {
 }
 
 // resume queues what was accepted before this start, be it beyond the limit.
-func (q *queue) resume(ids []ID) {
+func (q *queue) resume(unfinished []*running) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, id := range ids {
-		run := newRunning(id)
-		q.all[id], q.waiting = run, append(q.waiting, run)
+	for _, run := range unfinished {
+		q.all[run.id], q.waiting = run, append(q.waiting, run)
 	}
 }
 
 // reserve holds a place for an export until it is settled. Whoever learns of
 // the export meanwhile finds it. Errors: [ErrBusy], [ErrClosed].
-func (q *queue) reserve(id ID) (*running, error) {
+func (q *queue) reserve(id ID, now time.Time) (*running, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
@@ -83,7 +87,7 @@ func (q *queue) reserve(id ID) (*running, error) {
 	}
 	q.held.Add(1)
 	q.reserved++
-	run := newRunning(id)
+	run := newRunning(id, now)
 	q.all[id] = run
 	return run, nil
 }
@@ -167,4 +171,17 @@ func (q *queue) unfinished() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.all)
+}
+
+// oldest is when the oldest of the unfinished exports was created; the zero
+// time if there is none.
+func (q *queue) oldest() (oldest time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, run := range q.all {
+		if oldest.IsZero() || run.since.Before(oldest) {
+			oldest = run.since
+		}
+	}
+	return oldest
 }

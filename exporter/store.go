@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -19,6 +20,7 @@ const (
 	orderBucket       = "exports.order"       // sequence, big-endian -> id
 	unfinishedBucket  = "exports.unfinished"  // sequence, big-endian -> id, until it is ready or failed
 	idempotencyBucket = "exports.idempotency" // key id, NUL, idempotency key -> idempotency
+	tallyBucket       = "exports.tally"       // kind, NUL, format, NUL, stored status -> how many
 	loggedBucket      = "exports.logged"      // index in the first log, big-endian -> id, "" for other leaves
 )
 
@@ -59,19 +61,23 @@ func (e *Exporter) prepare() error {
 				return err
 			}
 		}
-		return nil
+		return tallyAll(tx)
 	})
 }
 
 // unfinished lists what is neither ready nor failed, oldest first.
-func (e *Exporter) unfinished() (ids []ID, err error) {
+func (e *Exporter) unfinished() (all []*running, err error) {
 	err = e.db.View(func(tx *bbolt.Tx) error {
 		return tx.Bucket([]byte(unfinishedBucket)).ForEach(func(_, id []byte) error {
-			ids = append(ids, ID(id))
+			run := newRunning(ID(id), e.opts.Now())
+			if found, err := loadEntry(tx, run.id); err == nil { // who makes it is told of damage
+				run.since = time.UnixMilli(int64(found.Export.CreatedAt))
+			}
+			all = append(all, run)
 			return nil
 		})
 	})
-	return ids, err
+	return all, err
 }
 
 func sequenceKey(sequence int64) string {
@@ -149,6 +155,7 @@ func store(tx *bbolt.Tx, r Request, fingerprint report.Digest, export *Export) e
 	export.Sequence = int64(sequence)
 	key := []byte(sequenceKey(export.Sequence))
 	err = errors.Join(
+		tally(tx, *export, 1),
 		order.Put(key, []byte(export.ID)),
 		tx.Bucket([]byte(unfinishedBucket)).Put(key, []byte(export.ID)),
 		sealed.Put(tx, exportsBucket, string(export.ID), entry{Export: *export, Sequence: export.Sequence}))
@@ -187,7 +194,11 @@ func (e *Exporter) change(id ID, edit func(*entry)) error {
 		if found.Export.Status.Final() {
 			return fmt.Errorf("change export %s: it is %s", id, found.Export.Status)
 		}
+		before := found.Export
 		edit(&found)
+		if err := retally(tx, before, found.Export); err != nil {
+			return err
+		}
 		found.Export.UpdatedAt = timestamp(e.opts.Now())
 		if found.Export.Status.Final() {
 			if err := tx.Bucket([]byte(unfinishedBucket)).Delete([]byte(sequenceKey(found.Sequence))); err != nil {

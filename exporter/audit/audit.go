@@ -20,11 +20,12 @@
 //
 // # Storage
 //
-// Two buckets of the database belong to this package, both of sealed values
+// Three buckets of the database belong to this package, all of sealed values
 // (see package sealed):
 //
-//	audit       sequence, 8 bytes big-endian  the event as JSON
-//	audit.held  name                          an event whose end is still to come
+//	audit        sequence, 8 bytes big-endian  the event as JSON
+//	audit.held   name                          an event whose end is still to come
+//	audit.types  type                          how many events there are of it, and the newest one's sequence
 package audit
 
 import (

@@ -17,6 +17,7 @@ import (
 const (
 	eventsBucket = "audit"
 	heldBucket   = "audit.held"
+	typesBucket  = "audit.types"
 )
 
 // database is where the trail is kept.
@@ -45,7 +46,7 @@ func Open(db database, now func() time.Time) (*Trail, error) {
 				return err
 			}
 		}
-		return t.recordHeld(tx)
+		return errors.Join(countAll(tx), t.recordHeld(tx))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the audit trail: %w", err)
@@ -118,7 +119,7 @@ func (t *Trail) append(tx *bbolt.Tx, e Event) error {
 		e.Metadata = Metadata{}
 	}
 	tx.OnCommit(t.wake)
-	return sealed.Put(tx, eventsBucket, key(e.Sequence), e)
+	return errors.Join(sealed.Put(tx, eventsBucket, key(e.Sequence), e), count(tx, e))
 }
 
 func (t *Trail) wake() {
