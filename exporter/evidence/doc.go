@@ -124,8 +124,8 @@
 //	              others, as far as this reviewer has seen both
 //	8 content     catches an artifact that does not say what data.json says,
 //	              also where both were signed so
-//	9 pages       not run: would catch PDF pages that show other values than
-//	              the data that the file carries
+//	9 pages       catches PDF pages that show other values than the data that
+//	              the file carries; takes MuPDF, and a pinned key's signature
 //	10 witnesses  catches a log that shows one history to some and another to
 //	              others, unless as many witnesses as the reviewer's policy asks
 //	              for help it; needs no earlier checkpoint

@@ -104,6 +104,43 @@ func TestExternalCosign(t *testing.T) {
 	}, "cosign")
 }
 
+// The library that does cosign's checking builds in two minutes; cosign itself,
+// with clients for every cloud, takes ten.
+func TestExternalSigstore(t *testing.T) {
+	if os.Getenv("LICENSEKIT_EXTERNAL") == "" {
+		t.Skip("sigstore-go runs where LICENSEKIT_EXTERNAL is set")
+	}
+	path := filepath.Join(t.TempDir(), "sigstore")
+	build := exec.CommandContext(t.Context(), "go", "build", "-C", "testdata/sigstore", "-o", path, ".")
+	build.Env = append(os.Environ(), "GOFLAGS=")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: got %s, %v; want it built", out, err)
+	}
+	f := sevenExports(t, testKey(t, ForExport, "a")).all[4]
+	for name, test := range map[string]struct {
+		file, kind string
+		key        PublicKey
+		fail       bool
+	}{
+		"sound":            {"", PredicateType, testKey(t, ForExport, "a").Public, false},
+		"altered artifact": {"artifact.csv", PredicateType, testKey(t, ForExport, "a").Public, true},
+		"altered bundle":   {SigstoreName, PredicateType, testKey(t, ForExport, "a").Public, true},
+		"another key":      {"", PredicateType, testKey(t, ForExport, "b").Public, true},
+		"another type":     {"", RotationType, testKey(t, ForExport, "a").Public, true},
+	} {
+		dir := unpacked(t, f.bundle(t), test.key)
+		if test.file != "" {
+			alter(t, filepath.Join(dir, test.file))
+		}
+		check := exec.CommandContext(t.Context(), path, "KEY.pem", SigstoreName, test.kind, "artifact.csv")
+		check.Dir = dir
+		out, err := check.CombinedOutput()
+		if (err != nil) != test.fail || !test.fail && !strings.Contains(string(out), "Verified OK") {
+			t.Errorf("%s: got %s, %v; want failure %t", name, out, err, test.fail)
+		}
+	}
+}
+
 func TestExternalSpicy(t *testing.T) {
 	path := externalTool(t, "spicy")
 	key, log := testKey(t, ForExport, "a"), testLogKey(t)
