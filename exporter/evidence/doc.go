@@ -164,8 +164,11 @@
 // Each log has a kept checkpoint of its own, told apart by the log's name. That
 // an instance begins another log makes no key trusted: exports of it are INVALID
 // in step 6 until the reviewer pins the new log's verifier key beside the old
-// one. Nothing compares the two logs; who wants to know what was lost reads
-// the first leaf of the new one.
+// one. What the new log says of the old one is verified once, from its first
+// leaf and the proof of that, see [VerifyRestart]: that both keys signed it, and
+// that the closed log ends no earlier than at the checkpoint that was kept of
+// it, in the same history. What was lost between the last state that is kept
+// and the last that was signed can't be proven any more, and is said.
 //
 // # Witnesses
 //

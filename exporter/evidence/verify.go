@@ -58,6 +58,7 @@ type check struct {
 	keep   [][]byte                 // the checkpoints to keep from now on
 	fork   *ForkEvidence
 
+	restart *Restart             // that is verified
 	request []byte               // that a witness is to sign
 	growth  *tilelog.Consistency // the request, read
 }

@@ -31,7 +31,9 @@ func (env *Env) verify() *cli.Command {
 			"keeps the newest checkpoint seen, so that a rewritten log is found out. Where that asks\n" +
 			"for a proof, licensekit log consistency makes it; --consistency takes it. A log that was\n" +
 			"begun anew has another key: put it beside log.vkey as another *.vkey file, once the\n" +
-			"vendor has told you why.\n\n" +
+			"vendor has told you why, and verify its first entry, a file that ends in .restart (from\n" +
+			"licensekit log prove --entry -o second.restart 0): that compares what it says of the\n" +
+			"closed log with the checkpoint that you kept.\n\n" +
 			"A policy asks for cosignatures of witnesses, so that a log that shows two histories\n" +
 			"needs their help. It has lines like these; log lines pin the log's key too:\n\n" +
 			"   log     licensekit/lki_…+9f93ddaa+AT1A…\n" +
@@ -233,6 +235,9 @@ func verifyFile(ctx context.Context, path string, trust evidence.Trust) (*eviden
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
+	if strings.HasSuffix(path, restartSuffix) {
+		return verifyRestart(ctx, path, trust)
+	}
 	input := evidence.Input{Bundle: io.NewSectionReader(f, 0, info.Size())}
 	if !strings.HasSuffix(path, ".zip") {
 		if input, err = besides(path, input.Bundle); err != nil {
@@ -240,6 +245,22 @@ func verifyFile(ctx context.Context, path string, trust evidence.Trust) (*eviden
 		}
 	}
 	result, err := evidence.Verify(ctx, input, trust)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return result, nil
+}
+
+// restartSuffix ends the name of what licensekit log prove --entry 0 prints of a
+// log that follows another.
+const restartSuffix = ".restart"
+
+func verifyRestart(ctx context.Context, path string, trust evidence.Trust) (*evidence.Result, error) {
+	text, err := readSmall(path)
+	if err != nil {
+		return nil, err
+	}
+	result, err := evidence.VerifyRestart(ctx, text, trust)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
