@@ -10,10 +10,11 @@
 //   - An export that was created is in the database, durably, and so is one
 //     that is ready or has failed. That it is being made is known in memory
 //     only: after a crash it is pending again.
-//   - Order of publication: artifact blob, manifest blob, log, its anchor, then
-//     the export's entry in the database, which is made up from the log if it is
-//     missing. A crash between any two leaves the export queued and perhaps a
-//     blob that nothing names.
+//   - Order of publication: artifact blob, manifest blob (while the log's tiles
+//     are written), the log's checkpoint, its anchor, then the export's entry in
+//     the database, which is made up from the log if it is missing. A crash
+//     between any two leaves the export queued and perhaps blobs that nothing
+//     names.
 //   - What is in the log is published. Where the disk gives out after that an
 //     export may be told to have failed; at the next start it is ready.
 //   - An export that a stop interrupted is made anew at the next start, from

@@ -299,17 +299,23 @@ func (e *Exporter) publish(ctx context.Context, export Export, f *frozen) error 
 		ContentType: export.ContentType, Filters: export.Filters, AsOf: f.asOf, FrozenAt: f.at,
 		Artifact: f.artifact.File, Data: f.data.File, RowCount: f.rows, Version: e.opts.Version,
 	}
-	var ref report.Digest
-	logged, err := e.log.Append(ctx, func(index int64) ([]byte, error) {
+	var (
+		envelope *evidence.Envelope
+		ref      report.Digest
+	)
+	seal := func(index int64) (leaf []byte, err error) {
 		manifest.Log = &evidence.LogPosition{Origin: e.log.Origin(), Index: index}
-		envelope, err := e.key.Seal(manifest)
-		if err != nil {
+		if envelope, err = e.key.Seal(manifest); err != nil {
 			return nil, err
 		}
 		manifest.KeyID = envelope.KeyID
+		return envelope.Manifest, nil
+	}
+	store := func() (err error) {
 		ref, err = e.storeEnvelope(ctx, envelope)
-		return envelope.Manifest, err
-	})
+		return err
+	}
+	logged, err := e.log.Append(ctx, seal, store)
 	if err != nil {
 		return err
 	}

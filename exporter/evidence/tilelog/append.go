@@ -17,11 +17,12 @@ type Entry struct {
 
 // pending is a leaf that waits for its turn.
 type pending struct {
-	ctx   context.Context
-	leaf  func(index int64) ([]byte, error)
-	done  chan struct{} // closed once entry or err is known
-	entry Entry
-	err   error
+	ctx    context.Context
+	leaf   func(index int64) ([]byte, error)
+	beside []func() error
+	done   chan struct{} // closed once entry or err is known
+	entry  Entry
+	err    error
 }
 
 // Append puts a leaf at the end of the log, and returns once a checkpoint that
@@ -32,8 +33,12 @@ type pending struct {
 // not append itself. If it fails, its error is returned and the index goes to
 // the next one. After any error but that of leaf or of ctx, the entry may be in
 // the log or not.
-func (l *Log) Append(ctx context.Context, leaf func(index int64) ([]byte, error)) (Entry, error) {
-	p := &pending{ctx: ctx, leaf: leaf, done: make(chan struct{})}
+//
+// beside runs after leaf and makes durable what belongs to it, while the log's
+// own files are written; the checkpoint is not published before. If it fails,
+// so do all appends that share the checkpoint.
+func (l *Log) Append(ctx context.Context, leaf func(index int64) ([]byte, error), beside ...func() error) (Entry, error) {
+	p := &pending{ctx: ctx, leaf: leaf, beside: beside, done: make(chan struct{})}
 	l.mu.Lock()
 	l.waiting = append(l.waiting, p)
 	l.mu.Unlock()
@@ -74,7 +79,7 @@ func (l *Log) writeBatch(batch []*pending) {
 		}
 	}()
 	before := l.Size()
-	leaves := gather(batch, before)
+	leaves, beside := gather(batch, before)
 	if len(leaves) == 0 {
 		err = nil
 		return
@@ -84,7 +89,7 @@ func (l *Log) writeBatch(batch []*pending) {
 		return
 	}
 	if err = l.broken; err == nil {
-		err = l.write(leaves)
+		err = l.write(leaves, beside...)
 	}
 	if err != nil {
 		err = fmt.Errorf("append to log %s: %w", l.Origin(), err)
@@ -95,8 +100,9 @@ func (l *Log) writeBatch(batch []*pending) {
 	}
 }
 
-// gather makes the leaves. Those that fail get no index.
-func gather(batch []*pending, index int64) (leaves [][]byte) {
+// gather makes the leaves, and lists what is to be done beside them. Those that
+// fail get no index.
+func gather(batch []*pending, index int64) (leaves [][]byte, beside []func() error) {
 	for _, p := range batch {
 		leaf, err := p.make(index)
 		if err != nil {
@@ -104,10 +110,10 @@ func gather(batch []*pending, index int64) (leaves [][]byte) {
 			continue
 		}
 		p.entry.Index = index
-		leaves = append(leaves, leaf)
+		leaves, beside = append(leaves, leaf), append(beside, p.beside...)
 		index++
 	}
-	return leaves
+	return leaves, beside
 }
 
 func (p *pending) make(index int64) ([]byte, error) {

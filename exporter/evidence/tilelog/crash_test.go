@@ -18,16 +18,16 @@ import (
 // all that a crash can leave there. It knows two views: what another process
 // sees, and what a power cut leaves, which is what was flushed.
 type crashes struct {
-	t       *testing.T
-	dir     string
-	synced  bool              // the staged file was flushed
-	durable map[string][]byte // by name, as the last flushes left it
-	look    func(op string, contents map[string][]byte)
+	t        *testing.T
+	dir      string
+	unsynced map[string]bool   // staged files that were not flushed
+	durable  map[string][]byte // by name, as the last flushes left it
+	look     func(op string, contents map[string][]byte)
 }
 
 func watch(t *testing.T, l *Log, look func(op string, contents map[string][]byte)) *crashes {
 	t.Helper()
-	c := &crashes{t: t, dir: l.disk.root.Name(), look: look}
+	c := &crashes{t: t, dir: l.disk.root.Name(), unsynced: map[string]bool{}, look: look}
 	c.durable = files(t, c.dir)
 	l.disk.fault = c.before
 	return c
@@ -40,12 +40,15 @@ func (c *crashes) before(op, name string) error {
 	c.look("power cut before "+op+" "+name, c.durable)
 	switch op {
 	case "write":
-		c.synced = false
+		c.unsynced[name] = true
 	case "sync":
-		c.synced = true
+		delete(c.unsynced, name)
 	case "rename":
-		if !c.synced {
-			c.t.Errorf("got %s renamed before it was flushed, want it flushed", name)
+		if len(c.unsynced) > 0 {
+			c.t.Errorf("got %s renamed before %v were flushed, want all flushed", name, c.unsynced)
+		}
+		if name == checkpointName && c.unnamed(visible) {
+			c.t.Errorf("got the checkpoint renamed before the names of the tiles were flushed, want them flushed")
 		}
 	case "syncdir":
 		c.flush(name, visible)
@@ -53,12 +56,22 @@ func (c *crashes) before(op, name string) error {
 	return nil
 }
 
+// unnamed tells whether a tile has a name that was not flushed.
+func (c *crashes) unnamed(visible map[string][]byte) bool {
+	for name := range visible {
+		if _, ok := c.durable[name]; !ok && strings.HasPrefix(name, "tile/") {
+			return true
+		}
+	}
+	return false
+}
+
 // flush makes the names in one directory durable.
 func (c *crashes) flush(dir string, visible map[string][]byte) {
 	after := maps.Clone(c.durable)
 	maps.DeleteFunc(after, func(name string, _ []byte) bool { return path.Dir(name) == dir })
 	for name, content := range visible {
-		if path.Dir(name) == dir && name != stagedName {
+		if path.Dir(name) == dir && !strings.HasPrefix(name, stagedName) {
 			after[name] = content
 		}
 	}

@@ -1,14 +1,13 @@
 package tilelog
 
 import (
-	"bufio"
-	"cmp"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path"
 	"runtime"
+	"sync"
 )
 
 // disk is the directory of a log. Every change of it goes through here.
@@ -16,21 +15,19 @@ type disk struct {
 	root *os.Root
 	// fault is asked before every change, by tests that let one fail or look at
 	// what a crash would leave there. It is nil otherwise.
-	fault func(op, name string) error
+	fault  func(op, name string) error
+	asking sync.Mutex // held while fault is asked
 	// staged is where files are written before they have their name; [stagedName]
 	// if empty.
 	staged string
 }
 
-// stagedName is where files of a log are written. There is one writer, so one
-// name is enough, and a crash leaves at most one such file.
-const stagedName = ".staged"
-
-func (d *disk) stagedName() string { return cmp.Or(d.staged, stagedName) }
-
 func (d *disk) change(op, name string, do func() error) error {
 	if d.fault != nil {
-		if err := d.fault(op, name); err != nil {
+		d.asking.Lock()
+		err := d.fault(op, name)
+		d.asking.Unlock()
+		if err != nil {
 			return err
 		}
 	}
@@ -40,43 +37,15 @@ func (d *disk) change(op, name string, do func() error) error {
 // publish makes a file appear at once, whole, and survive a power cut. A file
 // that had the name is replaced.
 func (d *disk) publish(name string, write func(io.Writer) error) error {
-	if err := d.stage(write); err != nil {
+	drafts := drafts{disk: d}
+	defer drafts.close()
+	if err := drafts.add(name, write); err != nil {
 		return err
 	}
-	return d.place(name)
-}
-
-// stage writes what [disk.place] gives a name to. Nobody sees it before.
-func (d *disk) stage(write func(io.Writer) error) error {
-	if err := d.remove(d.stagedName()); err != nil {
+	if err := drafts.flush(); err != nil {
 		return err
 	}
-	return d.change("write", d.stagedName(), func() error {
-		f, err := d.root.OpenFile(d.stagedName(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o400)
-		if err != nil {
-			return err
-		}
-		w := bufio.NewWriterSize(f, 64<<10)
-		if err = write(w); err == nil {
-			err = w.Flush()
-		}
-		if err == nil {
-			err = d.change("sync", d.stagedName(), f.Sync)
-		}
-		return errors.Join(err, f.Close())
-	})
-}
-
-// place gives the staged file its name. After an error either file may have it.
-func (d *disk) place(name string) error {
-	dir := path.Dir(name)
-	if err := d.makeDir(dir); err != nil {
-		return err
-	}
-	if err := d.change("rename", name, func() error { return d.root.Rename(d.stagedName(), name) }); err != nil {
-		return err
-	}
-	return d.syncDir(dir)
+	return d.place(drafts.list)
 }
 
 // makeDir makes a directory and its missing parents, each durable in its own.

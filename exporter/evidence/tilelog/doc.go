@@ -8,7 +8,7 @@
 //	tile/<L>/<N>[.p/<W>]          256 hashes of level L, or the first W of them
 //	tile/entries/<N>[.p/<W>]      256 leaves, or the first W of them
 //	cosigned/<size>               the checkpoint of a size with the signatures of others
-//	.staged                       what is being written; meaningless after a crash
+//	.staged[.<n>]                 what is being written; meaningless after a crash
 //
 // and elsewhere, if it has one:
 //
@@ -39,12 +39,13 @@
 //
 // # Durability
 //
-// An append writes the leaves, then the hashes, then the checkpoint that
-// covers them, then the anchor; each file is written under another name, flushed, renamed, and
-// its directory flushed, before the next one begins. So at any instant of a
-// crash the checkpoint on the disk is covered by the tiles on the disk, and
-// what was acknowledged is in it. Tiles beyond the checkpoint were never
-// spoken of: [Open] removes them, and their indexes are given anew.
+// An append writes the leaves, the hashes and the checkpoint that covers them
+// under other names and flushes them, side by side. Then the tiles are renamed
+// and their directories flushed, and only after that the checkpoint gets its
+// name, is flushed into its directory, and goes to the anchor. So at any
+// instant of a crash the checkpoint on the disk is covered by the tiles on the
+// disk, and what was acknowledged is in it. Tiles beyond the checkpoint were
+// never spoken of: [Open] removes them, and their indexes are given anew.
 //
 // Once a checkpoint may have been seen, its indexes are never given to other
 // leaves. If publishing one ends in an error, it is unknown which checkpoint

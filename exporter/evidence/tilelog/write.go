@@ -7,9 +7,10 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// write makes leaves durable, then the checkpoint that covers them. Until that
-// has its name nothing has happened, and whatever fails may be tried again.
-func (l *Log) write(leaves [][]byte) error {
+// write makes leaves durable, and does beside it what belongs to them; then it
+// publishes the checkpoint that covers them. Until that has its name nothing
+// has happened, and whatever fails may be tried again.
+func (l *Log) write(leaves [][]byte, beside ...func() error) error {
 	if err := l.anchor.unmoved(); err != nil {
 		return err
 	}
@@ -30,17 +31,26 @@ func (l *Log) write(leaves [][]byte) error {
 	if err != nil {
 		return err
 	}
+	drafts := drafts{disk: &l.disk}
+	defer drafts.close()
 	tiles := tlog.NewTiles(height, old.Size, next.Size)
-	if err := l.writeEntries(tiles, old.Size, leaves); err != nil {
+	if err := l.addEntries(&drafts, tiles, old.Size, leaves); err != nil {
 		return err
 	}
-	if err := l.writeHashes(tiles, tree); err != nil {
+	if err := addHashes(&drafts, tiles, tree); err != nil {
 		return err
 	}
-	if err := l.disk.stage(head.write); err != nil {
+	if err := drafts.add(checkpointName, head.write); err != nil {
 		return err
 	}
-	if err := l.disk.place(checkpointName); err != nil {
+	if err := drafts.flush(beside...); err != nil {
+		return err
+	}
+	last := len(drafts.list) - 1
+	if err := l.disk.place(drafts.list[:last]); err != nil {
+		return fmt.Errorf("write tiles: %w", err)
+	}
+	if err := l.disk.place(drafts.list[last:]); err != nil {
 		l.broken = fmt.Errorf("%w: it is unknown whether checkpoint %d was published: %w", ErrBroken, next.Size, err)
 		return l.broken
 	}
@@ -55,15 +65,15 @@ func (l *Log) write(leaves [][]byte) error {
 	return nil
 }
 
-// writeEntries writes the leaves, each tile with what it held before.
-func (l *Log) writeEntries(tiles []tlog.Tile, size int64, leaves [][]byte) error {
+// addEntries writes the leaves, each tile with what it held before.
+func (l *Log) addEntries(drafts *drafts, tiles []tlog.Tile, size int64, leaves [][]byte) error {
 	for _, t := range tiles {
 		if t.L != 0 {
 			continue
 		}
 		t.L = entries
 		start := t.N * width
-		err := l.disk.publish(tilePath(t), func(w io.Writer) error {
+		err := drafts.add(tilePath(t), func(w io.Writer) error {
 			if start < size {
 				if err := l.disk.copyTile(w, entryTile(start, size)); err != nil {
 					return err
@@ -83,11 +93,11 @@ func (l *Log) writeEntries(tiles []tlog.Tile, size int64, leaves [][]byte) error
 	return nil
 }
 
-func (l *Log) writeHashes(tiles []tlog.Tile, tree tlog.HashReader) error {
+func addHashes(drafts *drafts, tiles []tlog.Tile, tree tlog.HashReader) error {
 	for _, t := range tiles {
 		data, err := tlog.ReadTileData(t, tree)
 		if err == nil {
-			err = l.disk.publish(tilePath(t), func(w io.Writer) error { _, err := w.Write(data); return err })
+			err = drafts.add(tilePath(t), func(w io.Writer) error { _, err := w.Write(data); return err })
 		}
 		if err != nil {
 			return fmt.Errorf("write %s: %w", tilePath(t), err)
