@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/torchwood"
+	"golang.org/x/mod/sumdb/tlog"
+
 	"licensekit/exporter/evidence/tilelog"
 	"licensekit/exporter/evidence/witness"
 )
@@ -133,6 +136,20 @@ func TestPolicy(t *testing.T) {
 		}
 		if failed {
 			wantFailed(t, name, result, 10)
+		}
+		if name == "the log is named" || name == "none asked for" {
+			continue // torchwood asks for all logs of a policy, and for a signature that the policy names
+		}
+		text := test.policy
+		if !strings.HasPrefix(text, "log ") { // it wants the log to be named
+			text = "log " + ours + "\n" + text
+		}
+		theirs, err := torchwood.ParsePolicy([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := torchwood.VerifyProof(theirs, tlog.RecordHash(f.envelope.Manifest), f.proof); (err != nil) != failed {
+			t.Errorf("%s: torchwood says %v, want failure %t", name, err, failed)
 		}
 	}
 }
