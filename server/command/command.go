@@ -43,7 +43,11 @@ type Env struct {
 
 // Run carries out a command line and gives the exit code.
 func Run(ctx context.Context, env Env, args []string) int {
-	err := env.app().RunContext(ctx, args)
+	app := env.app()
+	arranged, err := arrange(&cli.Command{Flags: app.Flags, Subcommands: app.Commands}, args[1:])
+	if err == nil {
+		err = app.RunContext(ctx, append(args[:1:1], arranged...))
+	}
 	if err == nil {
 		return 0
 	}
@@ -76,7 +80,9 @@ func (env *Env) app() *cli.App {
 			"4 verification can't anchor, 130 interrupted.",
 		HideVersion:     true,
 		HideHelpCommand: true,
-		ExitErrHandler:  func(*cli.Context, error) {}, // Run decides
+		// Values have commas; in a variable each stands on a line of its own.
+		SliceFlagSeparator: "\n",
+		ExitErrHandler:     func(*cli.Context, error) {}, // Run decides
 		Commands: []*cli.Command{
 			env.demo(),
 			env.serve(),
@@ -111,14 +117,6 @@ func (env *Env) complete(parent string, c *cli.Command) {
 	for _, sub := range c.Subcommands {
 		env.complete(path, sub)
 	}
-	if action := c.Action; len(c.Subcommands) == 0 {
-		c.Action = func(c *cli.Context) error {
-			if err := strayFlag(c); err != nil {
-				return err
-			}
-			return action(c)
-		}
-	}
 }
 
 // group answers where a subcommand is missing or unknown.
@@ -130,17 +128,6 @@ func (env *Env) group(path string) cli.ActionFunc {
 		}
 		return usage("%s: %s", path, problem).hinted(path + " --help lists the commands")
 	}
-}
-
-// strayFlag refuses a flag behind an argument: the library would take it for
-// an argument, and a verification would run without its key.
-func strayFlag(c *cli.Context) error {
-	for _, arg := range c.Args().Slice() {
-		if len(arg) > 1 && arg[0] == '-' {
-			return usage("%s stands behind an argument", arg).hinted("flags come before arguments; write ./" + arg + " for a file of that name")
-		}
-	}
-	return nil
 }
 
 func usageError(_ *cli.Context, err error, _ bool) error {

@@ -23,8 +23,8 @@ func (env *Env) report() *cli.Command {
 		Description: "Kinds are " + strings.Join(report.KindNames(), ", ") + ".\n" +
 			"Prints up to --limit rows of each section, and how many there are beyond; the\n" +
 			"usage ledger newest first. Freeze an export to get a report whole.\n\n" +
-			"   licensekit report --filter group_by=customer_id usage-summary\n" +
-			"   licensekit report --filter license_id=lic_001_1 --csv license-audit\n\n" +
+			"   licensekit report usage-summary --filter group_by=customer_id\n" +
+			"   licensekit report license-audit --filter license_id=lic_001_1 --csv\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 usage.",
 		Flags: targetFlags(
 			&cli.StringSliceFlag{Name: "filter", Usage: "narrow the report: `NAME=VALUE`", EnvVars: []string{"LICENSEKIT_FILTER"}},

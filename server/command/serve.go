@@ -74,7 +74,7 @@ func (env *Env) serve() *cli.Command {
 // accessOf reads the flags that say who is let in.
 func accessOf(c *cli.Context) (server.Access, error) {
 	a := server.Access{ForwardedHeader: c.String("forwarded-header"), TokenRate: c.Int("token-rate"), LoginFailures: c.Int("login-failures"), Connections: c.Int("max-connections")}
-	for _, text := range c.StringSlice("trusted-proxy") {
+	for _, text := range listed(c, "trusted-proxy") {
 		network, err := auth.ParseNetwork(text)
 		if err != nil {
 			return a, usage("--trusted-proxy %q %v", text, err).hinted("name the proxy's own address, such as 10.0.0.2")

@@ -66,11 +66,11 @@ func tokenSpec(c *cli.Context, now time.Time) (auth.Spec, error) {
 	if err := noArguments(c); err != nil {
 		return auth.Spec{}, err
 	}
-	spec := auth.Spec{Name: c.String("name"), AllowedCIDRs: c.StringSlice("cidr")}
+	spec := auth.Spec{Name: c.String("name"), AllowedCIDRs: listed(c, "cidr")}
 	if spec.Name == "" {
 		return spec, usage("--name is missing").hinted("say what the token is for: --name reports")
 	}
-	for _, scope := range c.StringSlice("scope") {
+	for _, scope := range listed(c, "scope") {
 		spec.Scopes = append(spec.Scopes, auth.Scope(scope))
 	}
 	if spec.Scopes == nil {
