@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,15 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"licensekit/exporter/durable"
 	"licensekit/exporter/report"
-)
-
-// The syncs that a single export waits for: each commit of the database
-// is two (pages, then the meta page), each blob is two (file, then directory).
-const (
-	commitsOfExport = 2
-	blobsOfExport   = 2
 )
 
 // benchActivities is what the small exports of the benchmarks are made from.
@@ -105,15 +101,15 @@ func another(b *testing.B, format string) Request {
 	return r
 }
 
-// bareDisk does the syncs of an export and nothing else.
+// bareDisk does the syncs that a single export waits for, in the same order
+// and side by side where they are, and nothing else.
 type bareDisk struct {
-	dir      string
+	dirs     []string
 	database *os.File
 }
 
 func newBareDisk(b *testing.B) *bareDisk {
-	dir := b.TempDir()
-	database, err := os.Create(filepath.Join(dir, "database"))
+	database, err := os.Create(filepath.Join(b.TempDir(), "database"))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -121,28 +117,61 @@ func newBareDisk(b *testing.B) *bareDisk {
 	if _, err := database.Write(make([]byte, 1<<20)); err != nil {
 		b.Fatal(err)
 	}
-	return &bareDisk{dir, database}
+	d := &bareDisk{database: database}
+	for range 5 {
+		d.dirs = append(d.dirs, b.TempDir())
+	}
+	return d
 }
 
 func (d *bareDisk) syncs(b *testing.B) time.Duration {
-	page := make([]byte, 4<<10)
-	rand.Read(page)
 	start := time.Now()
-	for range 2 * commitsOfExport {
-		if _, err := d.database.WriteAt(page, 64<<10); err != nil {
-			b.Fatal(err)
-		}
-		if err := syncData(d.database); err != nil {
-			b.Fatal(err)
-		}
+	var files errgroup.Group
+	err := errors.Join(d.commit(), d.create(0)) // the request, the artifact
+	for i := range 3 {                          // the log's leaf and hashes, and the manifest
+		files.Go(func() error { return d.create(1 + i) })
 	}
-	for range blobsOfExport {
-		write := func(f *os.File) error { _, err := f.Write(page); return err }
-		if err := durable.Create(filepath.Join(d.dir, rand.Text()), d.dir, write); err != nil {
-			b.Fatal(err)
-		}
+	files.Go(func() error { return d.flush(4) }) // the checkpoint, still without its name
+	err = errors.Join(err, files.Wait(), durable.SyncDir(d.dirs[4]), d.commit())
+	if err != nil {
+		b.Fatal(err)
 	}
 	return time.Since(start)
+}
+
+// commit does what the database does: its pages, then the meta page.
+func (d *bareDisk) commit() error {
+	for range 2 {
+		if _, err := d.database.WriteAt(page(), 64<<10); err != nil {
+			return err
+		}
+		if err := syncData(d.database); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// create makes a file durable, and its name.
+func (d *bareDisk) create(dir int) error {
+	return errors.Join(d.flush(dir), durable.SyncDir(d.dirs[dir]))
+}
+
+// flush makes the content of a new file durable.
+func (d *bareDisk) flush(dir int) error {
+	f, err := os.Create(filepath.Join(d.dirs[dir], rand.Text()))
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(page())
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// page is some content that no disk has yet.
+func page() []byte {
+	p := make([]byte, 4<<10)
+	rand.Read(p)
+	return p
 }
 
 func median[T cmp.Ordered](values []T) T {
