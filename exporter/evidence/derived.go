@@ -85,6 +85,27 @@ func readme(m *Manifest, manifest []byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// ReadmeForm is the text of README.txt with its values left open, for checks of
+// bundles in other languages: each stands there as its name in the predicate
+// between the bytes 1 and 2. The name pae is that of all that is signed before
+// the manifest. logged tells whether the manifest names a log.
+func ReadmeForm(logged bool) (string, error) {
+	open := func(name string) string { return "\x01" + name + "\x02" }
+	m := map[string]any{
+		"ExportID": open("export_id"), "Kind": open("report_kind"), "Format": open("format"), "RowCount": open("row_count"),
+		"AsOf": open("as_of"), "Instance": open("instance"), "KeyID": open("key_id"),
+	}
+	if logged {
+		m["Log"] = map[string]any{"Origin": open("log_origin"), "Index": open("log_index")}
+	}
+	var b bytes.Buffer
+	err := readmeText.Execute(&b, map[string]any{
+		"M": m, "Frozen": open("frozen_at"), "Filters": open("filters"), "Bundle": BundleName(open("export_id")), "PAE": open("pae"),
+		"Artifact": artifactPrefix + open("format"), "Type": PredicateType, "Sigstore": SigstoreName, "Proof": ProofName,
+	})
+	return b.String(), err
+}
+
 var readmeText = template.Must(template.New(ReadmeName).Parse(`Evidence bundle of export {{.M.ExportID}}
 
   report      {{.M.Kind}} as {{.M.Format}}, rows: {{.M.RowCount}}

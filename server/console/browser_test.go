@@ -94,7 +94,7 @@ func newTab(t testing.TB, base, language string) *tab {
 		t.Fatal(err)
 	}
 	command(b, network.Enable, network.EnableParams{})
-	command(b, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": []byte(`"` + language + `"`)}})
+	command(b, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: "Chromium under test", AcceptLanguage: language})
 	command(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: violations})
 	b.do(chromedp.EmulateViewport(1280, 900))
 	t.Cleanup(func() {

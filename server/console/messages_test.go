@@ -18,6 +18,13 @@ var spoken = regexp.MustCompile(`(?:\bt |\.text\()"((?:[^"\\]|\\.)+)"`)
 // messagesUsed gives every message that the console may show.
 func messagesUsed(t *testing.T) map[string]bool {
 	used := map[string]bool{signInRefused: true}
+	texts, err := verifierTexts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range texts {
+		used[text] = true
+	}
 	for _, words := range []map[string]string{labels, remedies} {
 		for _, text := range words {
 			used[text] = true
@@ -26,7 +33,7 @@ func messagesUsed(t *testing.T) map[string]bool {
 	for _, s := range sections {
 		used[s.Label] = true
 	}
-	err := fs.WalkDir(os.DirFS("."), ".", func(path string, d fs.DirEntry, err error) error {
+	err = fs.WalkDir(os.DirFS("."), ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".html") && !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
