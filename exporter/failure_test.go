@@ -251,6 +251,11 @@ func TestEndThatCanNotBeRecorded(t *testing.T) {
 		t.Errorf("in the end: got %+v, want its rows", got)
 	}
 	eventually(t, "an empty queue", func() bool { return h.Unfinished() == 0 })
+	if got := h.log.Size(); got != 1 {
+		t.Errorf("entries of the log: got %d, want the export once", got)
+	}
+	h.reopen(1)
+	h.await(x.ID, Ready)
 }
 
 func TestCloseWhileTheEndCanNotBeRecorded(t *testing.T) {

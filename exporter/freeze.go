@@ -69,9 +69,11 @@ func (e *Exporter) run(run *running, log *slog.Logger) error {
 		return err
 	}
 	log.Error("export failed", "error", err)
-	err = e.change(run.id, func(x *entry) {
-		x.Export.Status, x.Export.Error = Failed, failureOf(err)
-	})
+	if run.published == nil { // else only the database has to be told
+		err = e.change(run.id, func(x *entry) {
+			x.Export.Status, x.Export.Error = Failed, failureOf(err)
+		})
+	}
 	if err != nil && e.beyondChange(run.id) {
 		log.Error("give up the export", "error", err)
 		return nil
@@ -120,40 +122,45 @@ type sum struct {
 	crc uint32
 }
 
-// freeze makes an export, again where the signing key was replaced before it was
-// signed: a reviewer is shown the key's id in the artifact.
-func (e *Exporter) freeze(ctx context.Context, run *running) error {
-	found, err := e.entry(run.id)
-	if err != nil {
-		return err
+// freeze makes an export ready. One that is in the log and could not be entered
+// into the database is not made again: it would be in the log twice. One whose
+// signing key was replaced before it was signed is, for artifacts show the key.
+func (e *Exporter) freeze(ctx context.Context, run *running) (err error) {
+	for run.published == nil {
+		run.published, err = e.makePublic(ctx, run)
+		if err != nil && !errors.Is(err, errRotated) {
+			return err
+		}
 	}
-	for err = errRotated; errors.Is(err, errRotated); {
-		run.reset()
-		err = e.freezeOnce(ctx, found.Export, run)
-	}
-	return err
+	return e.finish(run.published)
 }
 
-// freezeOnce takes a snapshot, renders it, signs the manifest and publishes both.
-func (e *Exporter) freezeOnce(ctx context.Context, export Export, run *running) error {
+// makePublic takes a snapshot, renders it, signs the manifest and publishes both.
+// Errors: errRotated.
+func (e *Exporter) makePublic(ctx context.Context, run *running) (*published, error) {
+	run.reset()
+	found, err := e.entry(run.id)
+	if err != nil {
+		return nil, err
+	}
 	blob, err := e.blobs.Create(ctx, math.MaxInt64)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer blob.Abort()
-	f, err := e.snapshot(ctx, export, run, blob)
+	f, err := e.snapshot(ctx, found.Export, run, blob)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ref, _, err := blob.Commit()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	f.artifact.Digest = report.Digest(ref)
 	if f.data.Size == 0 { // the artifact is the canonical form
 		f.data = f.artifact
 	}
-	return e.publish(ctx, export, f)
+	return e.publish(ctx, found.Export, f)
 }
 
 // snapshot renders an export from one state of the ledger. Only so many do
@@ -286,13 +293,12 @@ func (c *checksum) Write(p []byte) (int, error) {
 // sum is what is known; the digest is missing.
 func (c *checksum) sum() sum { return sum{evidence.File{Size: c.size}, c.crc} }
 
-// publish signs the manifest, stores it, logs it, and makes the export ready.
-// Errors: errRotated.
-func (e *Exporter) publish(ctx context.Context, export Export, f *frozen) error {
+// publish signs the manifest, stores it and logs it. Errors: errRotated.
+func (e *Exporter) publish(ctx context.Context, export Export, f *frozen) (*published, error) {
 	e.keyMu.RLock() // no rotation between the signature and the log
 	defer e.keyMu.RUnlock()
 	if f.key != "" && f.key != e.key.Public.ID() {
-		return errRotated
+		return nil, errRotated
 	}
 	manifest := evidence.Manifest{
 		Instance: e.instance, ExportID: string(export.ID), Kind: export.Kind, Format: export.Format,
@@ -317,11 +323,11 @@ func (e *Exporter) publish(ctx context.Context, export Export, f *frozen) error 
 	}
 	logged, err := e.log.Append(ctx, seal, store)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return e.finish(&published{
+	return &published{
 		manifest: manifest, envelope: ref, checkpoint: logged.Signed, dataCRC: f.data.crc, artifactCRC: f.artifact.crc,
-	})
+	}, nil
 }
 
 func (e *Exporter) storeEnvelope(ctx context.Context, envelope *evidence.Envelope) (report.Digest, error) {

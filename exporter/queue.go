@@ -17,6 +17,8 @@ type running struct {
 	making   atomic.Bool
 	rows     atomic.Int64  // rendered so far
 	finished chan struct{} // closed once the export is ready or failed
+
+	published *published // once it is in the log; its maker's own
 }
 
 func newRunning(id ID, since time.Time) *running {

@@ -229,7 +229,7 @@ func TestRotationWhileExportsAreMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := h.create(ask(t, report.UsageSummary, "csv"))
-	if err := h.publish(t.Context(), x, &frozen{key: first}); !errors.Is(err, errRotated) {
+	if _, err := h.publish(t.Context(), x, &frozen{key: first}); !errors.Is(err, errRotated) {
 		t.Errorf("publish what names the old key: got %v, want errRotated", err)
 	}
 	h.await(x.ID, Ready)
