@@ -4,6 +4,8 @@
 // # What goes wrong
 //
 //   - kill -9 at random instants of load and of start (kill_test.go)
+//   - a system call that ends in EIO or ENOSPC, a full disk, a read-only one
+//     (disk_test.go)
 //
 // # What is looked for
 //

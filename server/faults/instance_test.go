@@ -80,7 +80,8 @@ type instance struct {
 	ended  chan struct{} // closed once the process has
 }
 
-// output is what a server says, as it comes.
+// output is what a server says, as it comes, but for the requests that it
+// answered.
 type output struct {
 	mu    sync.Mutex
 	text  []byte        // guarded by mu
@@ -96,7 +97,9 @@ func (o *output) follow(r io.Reader) {
 	for lines := bufio.NewReader(r); ; {
 		line, err := lines.ReadBytes('\n')
 		o.mu.Lock()
-		o.text = append(o.text, line...)
+		if !bytes.Contains(line, []byte("level=INFO msg=request ")) { // the rest is what tells
+			o.text = append(o.text, line...)
+		}
 		o.mu.Unlock()
 		if found := addressLine.FindSubmatch(line); found != nil {
 			o.url <- string(found[1])
@@ -107,7 +110,7 @@ func (o *output) follow(r io.Reader) {
 	}
 }
 
-// String is all that was said so far.
+// String is what was said so far.
 func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
