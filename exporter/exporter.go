@@ -16,8 +16,8 @@
 //     between any two leaves the export queued and perhaps blobs that nothing
 //     names.
 //   - What is in the log is published, once. Where the database can't be told,
-//     the export is unfinished until it can, or ready at the next start. One
-//     that failed because the log's own disk gave out may be ready then too.
+//     the export is unfinished until it can, or ready at the next start.
+//     An outage fails no export: see [IsOutage].
 //   - An export that a stop interrupted is made anew at the next start, from
 //     the snapshot of that moment. So is, after a pause, one whose end could
 //     not be recorded. One that fails says why and leaves nothing, or at most,

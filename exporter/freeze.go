@@ -34,7 +34,7 @@ func (e *Exporter) work() {
 		case e.ctx.Err() != nil:
 			log.Info("export interrupted, it is made at the next start")
 		default:
-			log.Error("record the end of the export, it is made again", "error", err)
+			log.Error("the export has not come to its end, it is tried again", "error", err)
 			e.queue.back(run)
 			e.rest(retryPause)
 		}
@@ -59,13 +59,14 @@ func (e *Exporter) rest(pause time.Duration) {
 }
 
 // run makes one export and records how it ended. After an error it is
-// unfinished: Close cut it short, or its end could not be recorded.
+// unfinished: Close cut it short, the disk takes no more until it is opened
+// again, or the export's end could not be recorded.
 func (e *Exporter) run(run *running, log *slog.Logger) error {
 	err := e.outage.notice(e.freeze(e.ctx, run))
 	if err == nil {
 		return nil
 	}
-	if e.ctx.Err() != nil {
+	if e.ctx.Err() != nil || IsOutage(err) { // at the next start it may well succeed
 		return err
 	}
 	log.Error("export failed", "error", err)

@@ -37,9 +37,8 @@ func (e *Exporter) finish(p *published) error {
 }
 
 // makeReady enters what the manifest says. An export that is ready already has
-// been published twice, which cannot be. One that failed may be in the log all
-// the same, where the disk gave out in the middle of publishing; what is in the
-// log counts.
+// been published twice, which cannot be. Whatever else is known of it, what is
+// in the log counts.
 func (e *Exporter) makeReady(tx *bbolt.Tx, stored entry, p *published, adopted bool) error {
 	if stored.Export.Status == Ready {
 		return fmt.Errorf("publish export %s: it is %s", stored.Export.ID, stored.Export.Status)

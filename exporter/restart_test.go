@@ -352,9 +352,9 @@ func TestAnchorInsideTheDirectory(t *testing.T) {
 	}
 }
 
-// An export that was told to have failed, because the anchor's disk gave out
-// after it was in the log, is published all the same: the log counts.
-func TestExportThatFailedAfterItWasLogged(t *testing.T) {
+// An export that was in the log when the anchor's disk gave out has not failed:
+// the log counts, and the next start goes by it.
+func TestOutageAfterAnExportWasLogged(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	h := newHouse(t, Options{Workers: 1, Anchor: filepath.Join(dir, "anchor")})
@@ -364,13 +364,21 @@ func TestExportThatFailedAfterItWasLogged(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(staged, "in the way"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	failed := h.await(h.create(ask(t, report.UsageSummary, "json")).ID, Failed)
+	x := h.create(ask(t, report.UsageSummary, "json"))
+	select {
+	case <-h.Failed():
+	case <-time.After(time.Minute):
+		t.Fatal("got no outage, want one")
+	}
+	if got, err := h.Get(t.Context(), x.ID); err != nil || got.Status.Final() {
+		t.Errorf("meanwhile: got %s, %v; want it unfinished", got.Status, err)
+	}
 	h.stop()
 	if err := os.RemoveAll(staged); err != nil {
 		t.Fatal(err)
 	}
 	h.open()
-	got := h.await(failed.ID, Ready)
+	got := h.await(x.ID, Ready)
 	if got.Error != nil || *got.LogIndex != 1 {
 		t.Errorf("got %+v, want it ready at index 1", got)
 	}

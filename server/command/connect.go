@@ -151,6 +151,10 @@ func directoryHint(err error, data string) error {
 		return failed(err, "mount the disk that it is on; to begin a new one, make it an empty file with touch")
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return failed(err, "the data directory and all in it must be writable for the user that runs licensekit")
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return failed(err, "make room on the disk of "+data+" and try again: all that was answered is there")
+	case exporter.IsOutage(err), errors.Is(err, syscall.EIO):
+		return failed(err, "see to the disk of "+data+" and try again: all that was answered is there")
 	}
 	return err
 }

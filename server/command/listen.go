@@ -42,7 +42,7 @@ func (env *Env) listenAndServe(ctx context.Context, s *server.Server, o serveOpt
 	}
 	owner, err := server.ListenOwner(o.data)
 	if err != nil {
-		return errors.Join(err, closeAll(listeners))
+		return errors.Join(directoryHint(err, o.data), closeAll(listeners))
 	}
 	up(scheme + "://" + listeners[0].Addr().String())
 	if _, err := daemon.SdNotify(true, daemon.SdNotifyReady); err != nil {

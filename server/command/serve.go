@@ -102,7 +102,10 @@ func (env *Env) runServer(c *cli.Context, access server.Access) error {
 	err = env.listenAndServe(c.Context, s, serveOptions{
 		data: c.String("data"), address: c.String("listen"), cert: c.String("tls-cert"), key: c.String("tls-key"), log: log,
 	}, func(url string) { env.greet(s, url, c.String("data")) })
-	return errors.Join(err, s.Close())
+	if failure := s.Close(); failure != nil { // also where it was told to stop
+		err = errors.Join(err, failed(fmt.Errorf("stop: %w", failure), "what was answered is there; see to the cause before the next start"))
+	}
+	return err
 }
 
 // pages gives a server its console.
