@@ -16,7 +16,7 @@ type fact struct {
 	id     string
 	text   string          // the row that was sent; the token
 	export exporter.Export // as the server last showed it
-	event  string          // the request that the audit trail must know, "" if none
+	event  string          // the request, or the key, whose event the audit trail must have, "" if none
 }
 
 // subject is what a fact is about.

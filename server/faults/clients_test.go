@@ -236,9 +236,13 @@ func (c *clients) issue(name string) try {
 // rotate replaces the key that signs.
 func (c *clients) rotate(ctx context.Context, api *client.Client) error {
 	var keys []evidence.PublicKeyRecord
-	event, err := ask(ctx, api, client.Request{Method: http.MethodPost, Path: "/api/v1/system/keys/rotate"}, &keys)
-	for _, k := range keys {
-		c.book.note(fact{of: key, id: k.KID, event: event})
+	_, err := ask(ctx, api, client.Request{Method: http.MethodPost, Path: "/api/v1/system/keys/rotate"}, &keys)
+	for n, k := range keys {
+		f := fact{of: key, id: k.KID}
+		if n == 0 { // the new one; where its event must be made up at a start, nobody knows the request
+			f.event = k.KID
+		}
+		c.book.note(f)
 	}
 	return err
 }

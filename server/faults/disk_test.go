@@ -95,12 +95,12 @@ var injections = []struct {
 	call, failure string
 	upTo          int
 }{
-	{"pwrite64", "EIO", 8}, {"pwrite64", "ENOSPC", 8},
-	{"fdatasync", "EIO", 8},
-	{"fsync", "EIO", 8}, {"fsync", "ENOSPC", 4},
-	{"linkat", "EIO", 4}, {"linkat", "ENOSPC", 4},
-	{"renameat", "EIO", 4}, {"renameat", "ENOSPC", 3},
-	{"ftruncate", "ENOSPC", 2},
+	{"pwrite64", "EIO", 6}, {"pwrite64", "ENOSPC", 8},
+	{"fdatasync", "EIO", 6},
+	{"fsync", "EIO", 6}, {"fsync", "ENOSPC", 2},
+	{"linkat", "EIO", 3}, {"linkat", "ENOSPC", 3},
+	{"renameat", "EIO", 4}, {"renameat", "ENOSPC", 2},
+	{"ftruncate", "ENOSPC", 1},
 }
 
 // TestInjectedErrors has system calls fail in a run of everything that writes,
@@ -141,6 +141,7 @@ func injected(t *testing.T, what, call, inject string) (up, ended bool) {
 	if up = i.up(admin); up {
 		i.pid = i.traced()
 		c.script(t.Context(), i, 1)
+		c.follow(i)
 		if ended = i.endedBy(20 * time.Millisecond); !ended {
 			syscall.Kill(i.pid, syscall.SIGTERM)
 			if code := i.wait(); code != 0 && code != 1 || strings.Contains(i.output.String(), "goroutine ") {
@@ -156,6 +157,18 @@ func injected(t *testing.T, what, call, inject string) (up, ended bool) {
 	}
 	goesOn(t, what, c, dir, admin)
 	return up, ended
+}
+
+// follow notes what became of the exports that nobody waited for.
+func (c *clients) follow(i *instance) {
+	for _, f := range about(c.book.all(), export) {
+		if f.export.Status.Final() {
+			continue
+		}
+		if x, err := settled(c.t.Context(), i.api, f.export.ID); err == nil {
+			c.book.note(fact{of: export, id: f.id, export: x})
+		}
+	}
 }
 
 // goesOn starts a server on a disk that is good again: all is there, and all

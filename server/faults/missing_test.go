@@ -166,6 +166,7 @@ func wantEvents(ctx context.Context, api *client.Client, facts []fact, whole boo
 			}
 			last = e.Sequence
 			delete(wanted, e.RequestID)
+			delete(wanted, e.ResourceID)
 		}
 		if page.NextCursor == nil {
 			break
@@ -173,7 +174,7 @@ func wantEvents(ctx context.Context, api *client.Client, facts []fact, whole boo
 		query.Set("cursor", strconv.FormatInt(*page.NextCursor, 10))
 	}
 	for request, f := range wanted {
-		return fmt.Errorf("no event of request %s, for %s %s (and %d others)", request, f.of, f.id, len(wanted)-1)
+		return fmt.Errorf("no event of %s, for %s %s (and %d others)", request, f.of, f.id, len(wanted)-1)
 	}
 	if whole && last != 1 {
 		return fmt.Errorf("events: the first is %d, want 1", last)
