@@ -19,6 +19,8 @@ func arrange(level *cli.Command, args []string) ([]string, error) {
 	for len(args) > 0 {
 		arg := args[0]
 		switch {
+		case isHelp(arg):
+			return nil, &helpRequest{level}
 		case arg == "--" && len(level.Subcommands) == 0:
 			arguments, args = append(arguments, args[1:]...), nil
 		case arg == "--": // what follows is a command, whose flags are its own
@@ -44,6 +46,9 @@ func arrange(level *cli.Command, args []string) ([]string, error) {
 // arrangeBelow arranges what follows the name of a subcommand. Of a name that is
 // none, nothing follows: the group names it.
 func arrangeBelow(level *cli.Command, flags, args []string) ([]string, error) {
+	if args[0] == "help" {
+		return nil, &helpRequest{commandAt(level, args[1:])}
+	}
 	flags = append(flags, args[0])
 	below := level.Command(args[0])
 	if below == nil {
@@ -51,6 +56,18 @@ func arrangeBelow(level *cli.Command, flags, args []string) ([]string, error) {
 	}
 	rest, err := arrange(below, args[1:])
 	return append(flags, rest...), err
+}
+
+// commandAt is the command that names lead to, as far as they name one.
+func commandAt(level *cli.Command, names []string) *cli.Command {
+	for _, name := range names {
+		below := level.Command(name)
+		if below == nil {
+			break
+		}
+		level = below
+	}
+	return level
 }
 
 // flagWidth is the number of arguments that the flag at the front takes up.
@@ -62,7 +79,7 @@ func flagWidth(flags []cli.Flag, args []string) (int, error) {
 	if len(args) == 1 {
 		return 0, usage("%s lacks its value", args[0]).hinted("--help shows the flags")
 	}
-	if next, _ := findFlag(flags, args[1]); next != nil || args[1] == "--" {
+	if next, _ := findFlag(flags, args[1]); next != nil || args[1] == "--" || isHelp(args[1]) {
 		return 0, usage("%s lacks its value, %s follows", args[0], args[1]).hinted("if that is its value, write " + args[0] + "=" + args[1])
 	}
 	return 2, nil

@@ -46,7 +46,6 @@ func TestArrange(t *testing.T) {
 		{"unknown with =", "verify b --frob=x", "verify --frob=x -- b"},
 		{"three hyphens", "verify b ---key k", "verify ---key -- b k"},
 		{"joined", "verify b -ofile", "verify -ofile -- b"},
-		{"help", "verify b --help", "verify --help -- b"},
 		{"below a group", "export show rptx -o f", "export show -o f -- rptx"},
 		{"below a group, by another name", "export display rptx -o f", "export display -o f -- rptx"},
 		{"of the group", "export --frob show rptx --json", "export --frob show --json -- rptx"},
@@ -70,11 +69,30 @@ func TestArrange(t *testing.T) {
 	}
 }
 
+// TestArrangeHelp shows that help is given wherever it is asked for.
+func TestArrangeHelp(t *testing.T) {
+	root := (&Env{}).tree()
+	for line, want := range map[string]string{
+		"--help": "licensekit", "help": "licensekit", "help frob": "licensekit", "export -h": "licensekit export",
+		"help export show": "licensekit export show", "export help show": "licensekit export show",
+		"verify b --help": "licensekit verify", "verify --key --help": "", "verify --key k -h b": "licensekit verify",
+	} {
+		_, err := arrange(root, strings.Fields(line))
+		var help *helpRequest
+		got := ""
+		if errors.As(err, &help) {
+			got = help.about.HelpName
+		}
+		if got != want {
+			t.Errorf("%q: got help on %q (%v), want %q", line, got, err, want)
+		}
+	}
+}
+
 // TestArrangeKeepsAll shows that no argument is lost or made up, whatever
 // stands where.
 func TestArrangeKeepsAll(t *testing.T) {
-	env := &Env{}
-	root := &cli.Command{Subcommands: env.app().Commands}
+	root := (&Env{}).tree()
 	words := []string{"verify", "b", "--key", "k", "--json", "--frob", "-", "--trust=t"}
 	var try func(line []string)
 	try = func(line []string) {

@@ -15,11 +15,9 @@ package command
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 )
@@ -43,47 +41,34 @@ type Env struct {
 
 // Run carries out a command line and gives the exit code.
 func Run(ctx context.Context, env Env, args []string) int {
-	app := env.app()
-	arranged, err := arrange(&cli.Command{Flags: app.Flags, Subcommands: app.Commands}, args[1:])
+	if len(args) > 1 && args[1] == "--version" {
+		args = append([]string{args[0], "version"}, args[2:]...)
+	}
+	tree := env.tree()
+	arranged, err := arrange(tree, args[1:])
 	if err == nil {
-		err = app.RunContext(ctx, append(args[:1:1], arranged...))
+		err = env.app(tree).RunContext(ctx, append(args[:1:1], arranged...))
 	}
-	if err == nil {
-		return 0
+	var help *helpRequest
+	if errors.As(err, &help) {
+		err = writeHelp(env.Stdout, help.about)
 	}
-	code := exitFailed
-	var exit *exitError
-	switch {
-	case errors.As(err, &exit):
-		code = exit.code
-	case ctx.Err() != nil:
-		code, err = exitInterrupted, errors.New("interrupted")
-	}
-	if exit == nil || exit.err != nil {
-		fmt.Fprintf(env.Stderr, "licensekit: %v\n", err)
-		if hint := hintOf(err); hint != "" {
-			fmt.Fprintf(env.Stderr, "hint: %s\n", hint)
-		}
-	}
-	return code
+	return env.conclude(ctx, err, wantsJSON(args[1:]))
 }
 
-func (env *Env) app() *cli.App {
-	app := &cli.App{
-		Name:      "licensekit",
-		Usage:     "freeze licensing and usage reports into artifacts that anyone can prove genuine",
-		Version:   env.Version,
-		Reader:    env.Stdin,
-		Writer:    env.Stdout,
-		ErrWriter: env.Stderr,
-		Description: "Exit codes: 0 done, 1 failed, 2 usage, 3 verification says no,\n" +
+// tree is all commands. Each names its whole path as its HelpName.
+func (env *Env) tree() *cli.Command {
+	tree := &cli.Command{
+		Name:  "licensekit",
+		Usage: "freeze licensing and usage reports into artifacts that anyone can prove genuine",
+		Description: "licensekit COMMAND --help tells about a command. stdout is data, stderr everything else.\n" +
+			"Flags stand before or behind arguments; -- ends them. Every flag can be given as a variable\n" +
+			"of the environment instead, which its help names; a flag that may be repeated takes one\n" +
+			"value a line there. With --json, results are JSON, one value a line, and so are errors, on\n" +
+			"stderr: {\"error\":{\"code\",\"message\",\"hint\",\"exit_code\"}}.\n\n" +
+			"Exit codes: 0 done, 1 failed, 2 usage, 3 verification says no,\n" +
 			"4 verification can't anchor, 130 interrupted.",
-		HideVersion:     true,
-		HideHelpCommand: true,
-		// Values have commas; in a variable each stands on a line of its own.
-		SliceFlagSeparator: "\n",
-		ExitErrHandler:     func(*cli.Context, error) {}, // Run decides
-		Commands: []*cli.Command{
+		Subcommands: []*cli.Command{
 			env.demo(),
 			env.serve(),
 			env.token(),
@@ -98,76 +83,63 @@ func (env *Env) app() *cli.App {
 			env.version(),
 		},
 	}
-	app.Action = env.group("licensekit")
-	app.OnUsageError = usageError
-	for _, c := range app.Commands {
-		env.complete("licensekit", c)
+	tree.HelpName = tree.Name
+	for _, c := range tree.Subcommands {
+		env.complete(tree.Name, c)
 	}
-	return app
+	return tree
+}
+
+// app has the library read the command line. Help is ours: the library's is not
+// wrapped.
+func (env *Env) app(tree *cli.Command) *cli.App {
+	return &cli.App{
+		Name:         tree.Name,
+		Reader:       env.Stdin,
+		Writer:       env.Stdout,
+		ErrWriter:    env.Stderr,
+		Commands:     tree.Subcommands,
+		Action:       env.group(tree),
+		OnUsageError: usageError(tree),
+		HideHelp:     true,
+		HideVersion:  true,
+		// Values have commas; in a variable each stands on a line of its own.
+		SliceFlagSeparator: "\n",
+		ExitErrHandler:     func(*cli.Context, error) {}, // Run decides
+	}
 }
 
 // complete gives every command what all of them share.
 func (env *Env) complete(parent string, c *cli.Command) {
-	path := parent + " " + c.Name
-	c.OnUsageError = usageError
-	c.HideHelpCommand = true
+	c.HelpName = parent + " " + c.Name
+	c.OnUsageError = usageError(c)
+	c.HideHelp = true
 	if len(c.Subcommands) > 0 {
-		c.Action = env.group(path)
+		c.Action = env.group(c)
 	}
 	for _, sub := range c.Subcommands {
-		env.complete(path, sub)
+		env.complete(c.HelpName, sub)
 	}
 }
 
 // group answers where a subcommand is missing or unknown.
-func (env *Env) group(path string) cli.ActionFunc {
+func (env *Env) group(of *cli.Command) cli.ActionFunc {
+	path, names := of.HelpName, []string{}
+	for _, sub := range of.Subcommands {
+		names = append(names, sub.Name)
+	}
 	return func(c *cli.Context) error {
-		problem := "which command?"
-		if name := c.Args().First(); name != "" {
-			problem = fmt.Sprintf("unknown command %q", name)
+		hint := path + " --help lists the commands"
+		name := c.Args().First()
+		if name == "" {
+			return usage("which command?").hinted(hint)
 		}
-		return usage("%s: %s", path, problem).hinted(path + " --help lists the commands")
+		if near := nearest(name, names); near != "" {
+			hint = "did you mean " + path + " " + near + "?"
+		}
+		return usage("unknown command %q", name).hinted(hint)
 	}
 }
-
-func usageError(_ *cli.Context, err error, _ bool) error {
-	return usage("%s", strings.TrimPrefix(err.Error(), "flag provided but not defined: ")).hinted("--help shows the flags")
-}
-
-// exitError ends the program with a code. Without err nothing is printed.
-type exitError struct {
-	code int
-	err  error
-	hint string
-}
-
-// Error is the message of the error inside.
-func (e *exitError) Error() string {
-	if e.err == nil {
-		return fmt.Sprintf("exit code %d", e.code)
-	}
-	return e.err.Error()
-}
-
-// Unwrap gives the error inside.
-func (e *exitError) Unwrap() error { return e.err }
-
-func (e *exitError) hinted(hint string) *exitError {
-	e.hint = hint
-	return e
-}
-
-func usage(format string, args ...any) *exitError {
-	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...)}
-}
-
-// failed gives an error a hint.
-func failed(err error, hint string) error {
-	return &exitError{code: exitFailed, err: err, hint: hint}
-}
-
-// quietExit ends with a code after everything was said.
-func quietExit(code int) error { return &exitError{code: code} }
 
 // noArguments refuses arguments.
 func noArguments(c *cli.Context) error {

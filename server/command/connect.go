@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
@@ -166,40 +165,4 @@ func (env *Env) with(c *cli.Context, create bool, work func(*client.Client) erro
 		return err
 	}
 	return errors.Join(work(api), done())
-}
-
-// hintOf is the hint that goes with an error, "" for none.
-func hintOf(err error) string {
-	var exit *exitError
-	if errors.As(err, &exit) && exit.hint != "" {
-		return exit.hint
-	}
-	var answer *client.Error
-	if errors.As(err, &answer) {
-		return answerHints[answer.Code]
-	}
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "is the server running? licensekit serve starts it"
-	case errors.Is(err, fs.ErrNotExist):
-		return "check the path"
-	case strings.Contains(err.Error(), "tls:"), strings.Contains(err.Error(), "HTTP response to HTTPS"):
-		return "check whether the server speaks http or https"
-	}
-	return ""
-}
-
-// answerHints say what to do about an error that a server answered with.
-var answerHints = map[string]string{
-	"UNAUTHORIZED":         "licensekit token list shows the keys, licensekit token issue makes a new token",
-	"TOKEN_SCOPE_DENIED":   "licensekit token issue --scope … makes a token that has it",
-	"NOT_FOUND":            "licensekit export list and licensekit token list show what there is",
-	"VALIDATION_ERROR":     "--help shows what the command takes",
-	"EXPORT_NOT_READY":     "licensekit export show ID says how far it is",
-	"IDEMPOTENCY_CONFLICT": "use a new key for a new request",
-	"NOT_COSIGNED":         "send witnesses what licensekit log consistency writes, and keep what they bring back with licensekit log cosigned",
-	"LOG_CONTRADICTED":     "keep the file: it shows that the log's key signed another history, or that this one was rolled back; see licensekit log restart --help",
-	"STORAGE_FULL":         "make room on the disk and try again",
-	"INTERNAL":             "the server's log has the details under this request's id",
-	"TOO_MANY_REQUESTS":    "wait a little and try again",
 }

@@ -36,11 +36,12 @@ func (env *Env) demo() *cli.Command {
 			"Exit codes: 0 stopped, 1 failed or something did not verify, 2 usage.",
 		Flags: []cli.Flag{
 			dataFlag,
-			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:8080", Usage: "the `ADDRESS` to answer on; another port if it is taken", EnvVars: []string{"LICENSEKIT_LISTEN"}},
+			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:8080", Usage: "the `ADDRESS` to answer on; another port if it is taken", EnvVars: []string{"LICENSEKIT_DEMO_LISTEN"}},
 			&cli.Int64Flag{Name: "activities", Usage: "load `N` generated activities too: realistic, and the same ones every time", EnvVars: []string{"LICENSEKIT_ACTIVITIES"}},
 			&cli.BoolFlag{Name: "ordered-ids", Usage: "generated event ids sort by time, instead of random UUIDs", EnvVars: []string{"LICENSEKIT_ORDERED_IDS"}},
 			&cli.StringFlag{Name: "generate", Usage: "only write the generated activities to `FILE` as CSV, - for stdout", EnvVars: []string{"LICENSEKIT_GENERATE"}},
 			&cli.BoolFlag{Name: "once", Usage: "end after the table instead of serving on", EnvVars: []string{"LICENSEKIT_ONCE"}},
+			jsonFlag,
 		},
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
@@ -49,7 +50,9 @@ func (env *Env) demo() *cli.Command {
 			if c.Int64("activities") < 0 {
 				return usage("--activities must not be negative").hinted("--activities 1000000 makes a million")
 			}
-			if file := c.String("generate"); file != "" {
+			if file := c.String("generate"); file != "" && c.Bool("json") {
+				return usage("--generate writes CSV, not JSON").hinted("leave --json out")
+			} else if file != "" {
 				return env.generate(c, file)
 			}
 			return env.runDemo(c)
@@ -81,10 +84,10 @@ func (env *Env) runDemo(c *cli.Context) error {
 	defer stop()
 	address := freeAddress(c.String("listen"))
 	shown := make(chan error, 1)
-	err = env.listenAndServe(ctx, s, serveOptions{data: data, address: address, log: log}, func(base string) {
+	err = env.listenAndServe(ctx, s, serveOptions{data: data, address: address, log: log}, func(base string) error {
 		go func() {
 			d := &demonstration{
-				env: env, data: data, base: base,
+				env: env, data: data, base: base, json: c.Bool("json"),
 				generated: newGenerator(c.Int64("activities"), !c.Bool("ordered-ids")),
 			}
 			err := d.run(ctx)
@@ -93,6 +96,7 @@ func (env *Env) runDemo(c *cli.Context) error {
 			}
 			shown <- err
 		}()
+		return nil
 	})
 	stop()
 	select {
@@ -118,6 +122,7 @@ func freeAddress(address string) string {
 type demonstration struct {
 	env        *Env
 	data, base string
+	json       bool // a line of JSON for each file that was loaded, each export, and at last the server
 	generated  *generator
 	owner, api *client.Client
 	bundles    string // the directory of bundles
@@ -139,6 +144,9 @@ func (d *demonstration) run(ctx context.Context) error {
 		if err := step(ctx); err != nil {
 			return err
 		}
+	}
+	if d.json {
+		return d.env.printJSON(map[string]string{"url": d.base, "token_file": d.tokenFile, "trust": d.trustDir, "bundles": d.bundles})
 	}
 	d.tellCommands()
 	return nil
@@ -215,7 +223,7 @@ var samples = []string{"products", "customers", "subscriptions", "orders", "lice
 
 // load sends the sample data through the ingestion API.
 func (d *demonstration) load(ctx context.Context) error {
-	fmt.Fprintf(d.env.Stdout, "loading sample data into %s\n", d.data)
+	d.say("loading sample data into %s\n", d.data)
 	for _, object := range samples {
 		f, err := d.env.Samples.Open(object + ".csv")
 		if err != nil {
@@ -241,11 +249,17 @@ func (d *demonstration) loadFrom(ctx context.Context, name, object string, rows 
 	if err != nil {
 		return fmt.Errorf("load %s: %w", name, err)
 	}
-	fmt.Fprintf(d.env.Stdout, "  %-14s %5d accepted, %5d known already\n", name, result.Accepted, result.Duplicates)
+	d.say("  %-14s %5d accepted, %5d known already\n", name, result.Accepted, result.Duplicates)
+	if d.json {
+		err = d.env.printJSON(struct {
+			File string `json:"file"`
+			intake.Result
+		}{name, result})
+	}
 	if result.Rejected+result.Conflicts > 0 {
 		return fmt.Errorf("load %s: %v", name, result.Errors)
 	}
-	return nil
+	return err
 }
 
 func (d *demonstration) send(ctx context.Context, object string, rows io.Reader) (result intake.Result, err error) {
@@ -264,9 +278,22 @@ func (d *demonstration) send(ctx context.Context, object string, rows io.Reader)
 	return result, err
 }
 
+// say tells people what goes on.
+func (d *demonstration) say(format string, args ...any) {
+	if !d.json {
+		fmt.Fprintf(d.env.Stdout, format, args...)
+	}
+}
+
+// frozen is an export as the demo shows it with --json.
+type frozen struct {
+	Export  exporter.Export  `json:"export"`
+	Verdict evidence.Verdict `json:"verdict"`
+}
+
 // freezeAll freezes every kind in every format and verifies each.
 func (d *demonstration) freezeAll(ctx context.Context) error {
-	fmt.Fprintf(d.env.Stdout, "freezing over %s, verifying offline\n\n", d.base)
+	d.say("freezing over %s, verifying offline\n\n", d.base)
 	t := d.env.table("KIND", "FORMAT", "ID", "ROWS", "BYTES", "DIGEST", "VERDICT")
 	bad := 0
 	for _, kind := range report.KindNames() {
@@ -278,11 +305,19 @@ func (d *demonstration) freezeAll(ctx context.Context) error {
 			if verdict != evidence.Verified {
 				bad++
 			}
+			if d.json {
+				if err := d.env.printJSON(frozen{export, verdict}); err != nil {
+					return err
+				}
+				continue
+			}
 			t.row(kind, format, string(export.ID), number(export.RowCount), number(export.SizeBytes), export.Digest.String()[:19]+"…", string(verdict))
 		}
 	}
-	if err := t.print(); err != nil {
-		return err
+	if !d.json {
+		if err := t.print(); err != nil {
+			return err
+		}
 	}
 	if bad > 0 {
 		return fmt.Errorf("%d exports did not verify", bad)

@@ -39,7 +39,8 @@ func (env *Env) exportCreate() *cli.Command {
 	return &cli.Command{
 		Name:  "create",
 		Usage: "freeze a report, wait for it, and print its metadata",
-		Description: "   licensekit export create --kind usage-summary --filter from=2024-01-01T00:00:00Z --filter to=2024-02-01T00:00:00Z\n" +
+		Description: "   licensekit export create --kind usage-summary --filter group_by=customer_id,feature_code \\\n" +
+			"     --filter from=2026-01-01T00:00:00Z --filter to=2026-02-01T00:00:00Z\n" +
 			"   licensekit export create --kind usage-ledger --format csv -o ledger.csv\n\n" +
 			"Exit codes: 0 frozen, 1 failed, 2 usage, 130 interrupted (the server goes on).",
 		Flags: targetFlags(
@@ -47,7 +48,7 @@ func (env *Env) exportCreate() *cli.Command {
 			&cli.StringFlag{Name: "format", Value: "json", Usage: "the artifact's format: " + strings.Join(render.Names(), ", "), EnvVars: []string{"LICENSEKIT_FORMAT"}},
 			&cli.StringSliceFlag{Name: "filter", Usage: "narrow the report: `NAME=VALUE`", EnvVars: []string{"LICENSEKIT_FILTER"}},
 			&cli.StringFlag{Name: "idempotency-key", Usage: "the same `KEY` never freezes twice", EnvVars: []string{"LICENSEKIT_IDEMPOTENCY_KEY"}},
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "download the artifact to `FILE`, - for stdout", EnvVars: []string{"LICENSEKIT_OUTPUT"}},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "download the artifact to `FILE`, - for stdout", EnvVars: []string{"LICENSEKIT_CREATE_OUTPUT"}},
 			jsonFlag,
 		),
 		Action: func(c *cli.Context) error {
@@ -140,8 +141,8 @@ func (env *Env) exportList() *cli.Command {
 		Usage:       "list exports, newest first",
 		Description: "   licensekit export list --kind usage-ledger --limit 20\n\nExit codes: 0 done, 1 failed, 2 usage.",
 		Flags: targetFlags(
-			&cli.StringFlag{Name: "kind", Usage: "only this report kind", EnvVars: []string{"LICENSEKIT_KIND"}},
-			&cli.StringFlag{Name: "format", Usage: "only this format", EnvVars: []string{"LICENSEKIT_FORMAT"}},
+			&cli.StringFlag{Name: "kind", Usage: "only this report kind", EnvVars: []string{"LICENSEKIT_LIST_KIND"}},
+			&cli.StringFlag{Name: "format", Usage: "only this format", EnvVars: []string{"LICENSEKIT_LIST_FORMAT"}},
 			&cli.StringFlag{Name: "status", Usage: "only this status", EnvVars: []string{"LICENSEKIT_STATUS"}},
 			&cli.IntFlag{Name: "limit", Usage: "at most so many (default: all)", EnvVars: []string{"LICENSEKIT_LIMIT"}},
 			jsonFlag,

@@ -40,7 +40,7 @@ func (env *Env) importing() *cli.Command {
 			&cli.StringSliceFlag{Name: "set", Usage: "give a field a value in every row: `FIELD=VALUE`", EnvVars: []string{"LICENSEKIT_SET"}},
 			&cli.StringFlag{Name: "date-format", Usage: "how times are written, such as DD-MM-YYYY (default RFC 3339)", EnvVars: []string{"LICENSEKIT_DATE_FORMAT"}},
 			&cli.StringFlag{Name: "time-zone", Usage: "the IANA `ZONE` of times without an offset", EnvVars: []string{"LICENSEKIT_TIME_ZONE"}},
-			&cli.StringFlag{Name: "format", Usage: "csv, xlsx, ndjson, json or cloudevents (default: by the file's name)", EnvVars: []string{"LICENSEKIT_FORMAT"}},
+			&cli.StringFlag{Name: "format", Usage: "csv, xlsx, ndjson, json or cloudevents (default: by the file's name)", EnvVars: []string{"LICENSEKIT_IMPORT_FORMAT"}},
 			&cli.StringFlag{Name: "delimiter", Usage: "what parts the columns of a CSV file (default: a comma)", EnvVars: []string{"LICENSEKIT_DELIMITER"}},
 			&cli.StringFlag{Name: "sheet", Usage: "the `NAME` of an XLSX file's sheet (default: the first)", EnvVars: []string{"LICENSEKIT_SHEET"}},
 			&cli.BoolFlag{Name: "dry-run", Usage: "only say what would happen", EnvVars: []string{"LICENSEKIT_DRY_RUN"}},

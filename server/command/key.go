@@ -56,7 +56,7 @@ func (env *Env) keyExport() *cli.Command {
 		Description: "   licensekit key export -o export.pub.pem\n   licensekit key export --log -o log.vkey\n\n" +
 			"Give it to reviewers on another way than the exports.\n\nExit codes: 0 done, 1 failed, 2 usage.",
 		Flags: targetFlags(
-			&cli.BoolFlag{Name: "log", Usage: "the verifier key of the log instead", EnvVars: []string{"LICENSEKIT_LOG"}},
+			&cli.BoolFlag{Name: "log", Usage: "the verifier key of the log instead", EnvVars: []string{"LICENSEKIT_EXPORT_LOG"}},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "-", Usage: "write to `FILE`, - for stdout", EnvVars: []string{"LICENSEKIT_OUTPUT"}}),
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
@@ -92,7 +92,7 @@ func (env *Env) keyRotate() *cli.Command {
 			"A log is its name and its key: --log closes the log and begins a new one, as\n" +
 			"licensekit log restart does, and prints its verifier key. The server must not be running.\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 usage.",
-		Flags: targetFlags(&cli.BoolFlag{Name: "log", Usage: "the key of the log", EnvVars: []string{"LICENSEKIT_LOG"}}),
+		Flags: targetFlags(&cli.BoolFlag{Name: "log", Usage: "the key of the log", EnvVars: []string{"LICENSEKIT_ROTATE_LOG"}}, jsonFlag),
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
@@ -107,6 +107,9 @@ func (env *Env) keyRotate() *cli.Command {
 				var keys []evidence.PublicKeyRecord
 				if _, err := api.Call(c.Context, http.MethodPost, "/api/v1/system/keys/rotate", nil, nil, &keys); err != nil {
 					return err
+				}
+				if c.Bool("json") {
+					return env.printJSON(keys[0])
 				}
 				_, err := fmt.Fprintf(env.Stdout, "%s signs from now on; licensekit key export hands it out\n", keys[0].KID)
 				return err

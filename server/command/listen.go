@@ -26,7 +26,7 @@ type serveOptions struct {
 // listenAndServe answers on the address, or on the sockets that a service
 // manager handed over, and on the owner's socket, until ctx ends; up is told
 // the URL once all of them listen.
-func (env *Env) listenAndServe(ctx context.Context, s *server.Server, o serveOptions, up func(url string)) error {
+func (env *Env) listenAndServe(ctx context.Context, s *server.Server, o serveOptions, up func(url string) error) error {
 	listeners, err := env.listen(ctx, o)
 	if err != nil {
 		return err
@@ -44,7 +44,9 @@ func (env *Env) listenAndServe(ctx context.Context, s *server.Server, o serveOpt
 	if err != nil {
 		return errors.Join(directoryHint(err, o.data), closeAll(listeners))
 	}
-	up(scheme + "://" + listeners[0].Addr().String())
+	if err := up(scheme + "://" + listeners[0].Addr().String()); err != nil {
+		return errors.Join(err, owner.Close(), closeAll(listeners))
+	}
 	if _, err := daemon.SdNotify(true, daemon.SdNotifyReady); err != nil {
 		o.log.Warn("tell the service manager that the server is ready", "error", err)
 	}

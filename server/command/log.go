@@ -14,7 +14,7 @@ import (
 var (
 	logOutput    = &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "-", Usage: "write to `FILE`, - for stdout", EnvVars: []string{"LICENSEKIT_OUTPUT"}}
 	cosignedFlag = &cli.BoolFlag{Name: "cosigned", Usage: "the newest checkpoint that witnesses signed too", EnvVars: []string{"LICENSEKIT_COSIGNED"}}
-	logName      = &cli.StringFlag{Name: "log", Usage: "the `LOG`, by its number or its origin (default: the one that grows)", EnvVars: []string{"LICENSEKIT_LOG_NAME"}}
+	logName      = &cli.StringFlag{Name: "log", Usage: "the `LOG`, by its number or its origin (default: the one that grows)", EnvVars: []string{"LICENSEKIT_LOG"}}
 )
 
 func (env *Env) log() *cli.Command {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -13,8 +14,10 @@ import (
 )
 
 // printJSON prints a value on a line of its own.
-func (env *Env) printJSON(v any) error {
-	encoder := json.NewEncoder(env.Stdout)
+func (env *Env) printJSON(v any) error { return writeJSON(env.Stdout, v) }
+
+func writeJSON(w io.Writer, v any) error {
+	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(v)
 }
@@ -75,7 +78,7 @@ func quoteArg(arg string) string {
 // there is not replaced unless it may be.
 func saveFile(path string, source io.Reader, replace bool) (int64, error) {
 	if _, err := os.Lstat(path); err == nil && !replace {
-		return 0, failed(fmt.Errorf("%s is there already", path), "name another file with -o, or remove this one")
+		return 0, failed(fmt.Errorf("%s is there already: %w", path, fs.ErrExist), "name another file with -o, or remove this one")
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".licensekit-*")
 	if err != nil {

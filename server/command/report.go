@@ -28,7 +28,7 @@ func (env *Env) report() *cli.Command {
 			"Exit codes: 0 done, 1 failed, 2 usage.",
 		Flags: targetFlags(
 			&cli.StringSliceFlag{Name: "filter", Usage: "narrow the report: `NAME=VALUE`", EnvVars: []string{"LICENSEKIT_FILTER"}},
-			&cli.IntFlag{Name: "limit", Value: 50, Usage: "at most so many rows per section, up to 200", EnvVars: []string{"LICENSEKIT_LIMIT"}},
+			&cli.IntFlag{Name: "limit", Value: 50, Usage: "at most so many rows per section, up to 200", EnvVars: []string{"LICENSEKIT_REPORT_LIMIT"}},
 			&cli.BoolFlag{Name: "csv", Usage: "print CSV", EnvVars: []string{"LICENSEKIT_CSV"}},
 			jsonFlag,
 		),

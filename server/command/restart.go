@@ -25,7 +25,7 @@ func (env *Env) logRestart() *cli.Command {
 			"verify --help; licensekit log prove --entry 0 hands out the first entry with its proof.\n" +
 			"The server must not be running. There is no way back.\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 usage.",
-		Flags: []cli.Flag{dataFlag, keysFlag, anchorFlag},
+		Flags: []cli.Flag{dataFlag, keysFlag, anchorFlag, jsonFlag},
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
@@ -43,7 +43,26 @@ func (env *Env) restart(c *cli.Context) error {
 	if err != nil {
 		return directoryHint(err, c.String("data"))
 	}
+	if c.Bool("json") {
+		return env.printJSON(restartedJSON{
+			closedLog{restarted.Closed.Origin, restarted.Closed.Size}, closedLog{restarted.Last.Origin, restarted.Last.Size},
+			restarted.Key.Origin(), restarted.Key.String(),
+		})
+	}
 	return env.tellRestart(restarted)
+}
+
+// restartedJSON is what log restart --json prints.
+type restartedJSON struct {
+	Closed      closedLog `json:"closed"`
+	Last        closedLog `json:"last_known"` // the newest state of the closed log that is known
+	Origin      string    `json:"origin"`
+	VerifierKey string    `json:"verifier_key"`
+}
+
+type closedLog struct {
+	Origin string `json:"origin"`
+	Size   int64  `json:"size"`
 }
 
 func restartLog(ctx context.Context, data string, opts exporter.Options) (*exporter.Restarted, error) {

@@ -34,6 +34,8 @@ func (env *Env) serve() *cli.Command {
 			"no other client's word for its address does.\n\n" +
 			"A certificate is read again when its files change, and on SIGHUP. Sockets that systemd\n" +
 			"hands over take the place of --listen.\n\n" +
+			"With --json a line of JSON on stdout says where it answers once it does:\n" +
+			"{\"url\",\"data\",\"key_id\",\"version\"}.\n\n" +
 			"Exit codes: 0 stopped, 1 failed, 2 usage.",
 		Flags: []cli.Flag{
 			dataFlag, keysFlag, anchorFlag,
@@ -45,9 +47,10 @@ func (env *Env) serve() *cli.Command {
 			&cli.IntFlag{Name: "token-rate", Value: server.DefaultAccess().TokenRate, Usage: "requests a second that a token may make, 0 for any number", EnvVars: []string{"LICENSEKIT_TOKEN_RATE"}},
 			&cli.IntFlag{Name: "login-failures", Value: server.DefaultAccess().LoginFailures, Usage: "failed logins a minute that an address may make, 0 for any number", EnvVars: []string{"LICENSEKIT_LOGIN_FAILURES"}},
 			&cli.IntFlag{Name: "max-connections", Value: server.DefaultAccess().Connections, Usage: "connections at a time, a quarter of them from one address; 0 for any number", EnvVars: []string{"LICENSEKIT_MAX_CONNECTIONS"}},
-			&cli.IntFlag{Name: "workers", Value: runtime.NumCPU(), Usage: "exports made at a time", EnvVars: []string{"LICENSEKIT_WORKERS"}},
+			&cli.IntFlag{Name: "workers", Value: runtime.NumCPU(), DefaultText: "one per processor", Usage: "exports made at a time", EnvVars: []string{"LICENSEKIT_WORKERS"}},
 			&cli.StringFlag{Name: "paper", Value: string(render.A4), Usage: "the `SIZE` of PDF pages, A4 or Letter", EnvVars: []string{"LICENSEKIT_PAPER"}},
 			&cli.BoolFlag{Name: "log-json", Usage: "log as JSON", EnvVars: []string{"LICENSEKIT_LOG_JSON"}},
+			jsonFlag,
 		},
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
@@ -101,7 +104,7 @@ func (env *Env) runServer(c *cli.Context, access server.Access) error {
 	}
 	err = env.listenAndServe(c.Context, s, serveOptions{
 		data: c.String("data"), address: c.String("listen"), cert: c.String("tls-cert"), key: c.String("tls-key"), log: log,
-	}, func(url string) { env.greet(s, url, c.String("data")) })
+	}, func(url string) error { return env.greet(c, s, url) })
 	if failure := s.Close(); failure != nil { // also where it was told to stop
 		err = errors.Join(err, failed(fmt.Errorf("stop: %w", failure), "what was answered is there; see to the cause before the next start"))
 	}
@@ -116,8 +119,12 @@ func (env *Env) pages(log *slog.Logger) func(server.Local) *http.ServeMux {
 }
 
 // greet says what whoever started the server needs next.
-func (env *Env) greet(s *server.Server, url, data string) {
-	fmt.Fprintf(env.Stderr, `licensekit %s
+func (env *Env) greet(c *cli.Context, s *server.Server, url string) error {
+	data := c.String("data")
+	if c.Bool("json") {
+		return env.printJSON(map[string]string{"url": url, "data": data, "key_id": s.Key().ID(), "version": env.Version})
+	}
+	_, err := fmt.Fprintf(env.Stderr, `licensekit %s
   answers on      %s, the console too
   data directory  %s
   export key      %s
@@ -126,4 +133,5 @@ func (env *Env) greet(s *server.Server, url, data string) {
                     -H 'Content-Type: application/json' %s/api/v1/reports/exports
   Ctrl-C stops it
 `, env.Version, url, data, s.Key().ID(), quoteArg(data), url)
+	return err
 }

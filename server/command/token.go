@@ -27,13 +27,13 @@ func (env *Env) tokenIssue() *cli.Command {
 	return &cli.Command{
 		Name:  "issue",
 		Usage: "make a token and print it, this once",
-		Description: "The token alone goes to stdout. Scopes are " + scopeNames() + ".\n\n" +
+		Description: "The token alone goes to stdout.\n\n" +
 			"   licensekit token issue --name reports --scope report:export --expires 90d\n" +
 			"   licensekit token issue --name meter --scope report:write --cidr 10.1.0.0/16 > meter.token\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 usage.",
 		Flags: targetFlags(
 			&cli.StringFlag{Name: "name", Usage: "what the token is for", EnvVars: []string{"LICENSEKIT_NAME"}},
-			&cli.StringSliceFlag{Name: "scope", Usage: "a `SCOPE` it has; repeat it for more", EnvVars: []string{"LICENSEKIT_SCOPE"}},
+			&cli.StringSliceFlag{Name: "scope", Usage: "a `SCOPE` it has; repeat it for more: " + scopeNames(), EnvVars: []string{"LICENSEKIT_SCOPE"}},
 			&cli.StringFlag{Name: "expires", Usage: "how long it works: `TIME` such as 90d, 12h", EnvVars: []string{"LICENSEKIT_EXPIRES"}},
 			&cli.StringSliceFlag{Name: "cidr", Usage: "a `NETWORK` it works from; repeat it for more", EnvVars: []string{"LICENSEKIT_CIDR"}},
 			jsonFlag,
@@ -144,7 +144,7 @@ func (env *Env) tokenRevoke() *cli.Command {
 		Usage:       "end a token at once and for good",
 		ArgsUsage:   "ID",
 		Description: "   licensekit token revoke key_…\n\nExit codes: 0 done, 1 failed, 2 usage.",
-		Flags:       targetFlags(),
+		Flags:       targetFlags(jsonFlag),
 		Action: func(c *cli.Context) error {
 			id, err := oneArgument(c, "the key's id")
 			if err != nil {
@@ -153,6 +153,9 @@ func (env *Env) tokenRevoke() *cli.Command {
 			return env.with(c, false, func(api *client.Client) error {
 				if _, err := api.Call(c.Context, http.MethodDelete, keysPath+"/"+pathSegment(id), nil, nil, nil); err != nil {
 					return err
+				}
+				if c.Bool("json") {
+					return env.printJSON(map[string]string{"revoked": id})
 				}
 				fmt.Fprintf(env.Stderr, "revoked %s\n", id)
 				return nil

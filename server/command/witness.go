@@ -30,7 +30,7 @@ func (env *Env) logWitness() *cli.Command {
 			"Exit codes: 0 done, 1 failed (another proof is wanted), 2 usage, 3 INVALID or FORK: do\n" +
 			"not sign, and ask who has the log's key.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "trust", Usage: "the witness's `DIR`ectory of pinned keys and the last checkpoint", EnvVars: []string{"LICENSEKIT_TRUST"}},
+			&cli.StringFlag{Name: "trust", Usage: "the witness's `DIR`ectory of pinned keys and the last checkpoint", EnvVars: []string{"LICENSEKIT_WITNESS_TRUST"}},
 			&cli.StringFlag{Name: "init", Usage: "make a key for a witness of this `NAME`, and print its verifier key", EnvVars: []string{"LICENSEKIT_INIT"}},
 			logOutput,
 		},
