@@ -146,13 +146,13 @@ func shownIn(r *request) (exporter.Shown, error) {
 	}
 }
 
-// logCut notes why a bundle was cut off: it is our fault unless the client left.
+// logCut notes why an answer was cut off: it is our fault unless the client left.
 func (s *Server) logCut(r *request, err error) {
 	level := slog.LevelError
 	if r.Context().Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		level = slog.LevelInfo
 	}
-	s.opts.Log.Log(r.Context(), level, "bundle cut off", "request_id", requestID(r.Request), "error", err)
+	s.opts.Log.Log(r.Context(), level, "answer cut off", "request_id", requestID(r.Request), "error", err)
 }
 
 // previewDPI draws an A4 page about 1,000 pixels high.

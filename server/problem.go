@@ -66,6 +66,7 @@ func problemOf(err error) *problem {
 		tooLarge *http.MaxBytesError
 		corrupt  *blobstore.CorruptError
 		capacity *render.CapacityError
+		unlike   *report.IncomparableError
 	)
 	switch {
 	case errors.As(err, &known):
@@ -87,6 +88,8 @@ func problemOf(err error) *problem {
 		return &problem{status: 422, code: "TOTAL_OVERFLOW", message: "the report can't be added up", detail: report.ErrOverflow.Error()}
 	case errors.Is(err, report.ErrTooManyGroups):
 		return &problem{status: 422, code: "TOO_MANY_GROUPS", message: "the report has too many groups", detail: report.ErrTooManyGroups.Error()}
+	case errors.As(err, &unlike):
+		return &problem{status: 422, code: "INCOMPARABLE", message: "the exports have no columns in common to compare", detail: unlike.Error()}
 	case errors.As(err, &capacity):
 		return &problem{status: 422, code: capacity.Code(), message: "the format can't hold the report", detail: capacity.Error()}
 	case errors.As(err, &tooLarge):

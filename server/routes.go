@@ -35,6 +35,7 @@ func (s *Server) routes() []route {
 		{"GET", "/api/v1/reports/exports/:id", auth.ReportExport, s.getExport},
 		{"GET", "/api/v1/reports/exports/:id/download", auth.ReportExport, s.downloadArtifact},
 		{"GET", "/api/v1/reports/exports/:id/bundle", auth.ReportExport, s.downloadBundle},
+		{"GET", "/api/v1/reports/exports/:id/comparison", auth.ReportExport, s.compareExports},
 		{"GET", "/api/v1/reports/exports/:id/verification", auth.ReportExport, s.verifyExport},
 		{"GET", "/api/v1/reports/exports/:id/pages/:page", auth.ReportExport, s.previewPage},
 

@@ -31,6 +31,7 @@ func entries(export string) map[string]entry {
 		"GET /api/v1/reports/exports/:id":              {auth.ReportExport, exportsPath + "/" + export, "", 200},
 		"GET /api/v1/reports/exports/:id/download":     {auth.ReportExport, exportsPath + "/" + export + "/download", "", 200},
 		"GET /api/v1/reports/exports/:id/bundle":       {auth.ReportExport, exportsPath + "/" + export + "/bundle", "", 200},
+		"GET /api/v1/reports/exports/:id/comparison":   {auth.ReportExport, exportsPath + "/" + export + "/comparison?with=" + export, "", 200},
 		"GET /api/v1/reports/exports/:id/verification": {auth.ReportExport, exportsPath + "/" + export + "/verification", "", 200},
 		"GET /api/v1/reports/exports/:id/pages/:page":  {auth.ReportExport, exportsPath + "/" + export + "/pages/1.png", "", 404}, // it is no PDF
 		"POST /api/v1/reports/estimate":                {auth.ReportExport, "/api/v1/reports/estimate", jsonExport, 200},

@@ -25,16 +25,25 @@ func (s *Server) verifyExport(w http.ResponseWriter, r *request) error {
 		return s.reply(w, r, http.StatusOK, result)
 	}
 	lines := &lineWriter{w: w}
-	result, err := s.exports.Verify(r.Context(), id, func(step evidence.Step) { lines.write(step) })
-	switch {
-	case err != nil && !lines.begun:
-		return err
-	case err != nil:
-		s.opts.Log.Error("verification cut off", "request_id", requestID(r.Request), "error", err)
-		panic(http.ErrAbortHandler) // half a verification must not look whole
+	result, err := s.exports.Verify(r.Context(), id, func(step evidence.Step) {
+		lines.write(step)
+		http.NewResponseController(w).Flush()
+	})
+	if err != nil {
+		return s.cutOff(r, lines, err)
 	}
 	lines.write(result)
 	return nil
+}
+
+// cutOff gives the error to answer with, unless something was answered already:
+// half a stream must not look whole.
+func (s *Server) cutOff(r *request, lines *lineWriter, err error) error {
+	if !lines.begun {
+		return err
+	}
+	s.logCut(r, err)
+	panic(http.ErrAbortHandler)
 }
 
 // lineWriter sends JSON values as they come.
@@ -53,5 +62,4 @@ func (l *lineWriter) write(value any) {
 		panic(err) // what is written here has a JSON form
 	}
 	l.w.Write(append(text, '\n')) // who is gone ends the request's context
-	http.NewResponseController(l.w).Flush()
 }

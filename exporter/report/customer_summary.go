@@ -30,11 +30,11 @@ var customerSummary = definition{
 	sections: func(Filters) []Section {
 		h := newHoldings()
 		return []Section{
-			{Name: "customers", Columns: h.customers.columns()},
-			{Name: "licenses", Columns: h.licenses.columns()},
-			{Name: "orders", Columns: h.orders.columns()},
-			{Name: "subscriptions", Columns: h.subscriptions.columns()},
-			{Name: "usage", Columns: customerUsage().columns()},
+			h.customers.section("customers"),
+			h.licenses.section("licenses"),
+			h.orders.section("orders"),
+			h.subscriptions.section("subscriptions"),
+			customerUsage().section("usage"),
 		}
 	},
 	rows: func(ctx context.Context, source Source, f Filters) (map[string]Rows, error) {

@@ -11,6 +11,7 @@ import (
 // values from 0 in the order in which they are met.
 type dimension interface {
 	columns() []Column // of the output
+	key() []string     // the columns in the order in which compare looks at them
 	fields() FieldSet  // that number reads
 	// number writes each fact's value number to codes.
 	number(facts *Facts, codes []uint32)
@@ -47,6 +48,8 @@ type textDimension struct {
 }
 
 func (d *textDimension) columns() []Column { return []Column{{Name: d.field.String(), Type: String}} }
+
+func (d *textDimension) key() []string { return []string{d.field.String()} }
 
 func (d *textDimension) fields() FieldSet { return SetOf(d.field) }
 
@@ -92,6 +95,8 @@ type bucketDimension struct {
 }
 
 func (d *bucketDimension) columns() []Column { return []Column{{Name: "bucket_start", Type: Time}} }
+
+func (d *bucketDimension) key() []string { return []string{"bucket_start"} }
 
 func (d *bucketDimension) fields() FieldSet { return 0 }
 

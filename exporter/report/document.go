@@ -78,7 +78,10 @@ type Rows = iter.Seq2[Batch, error]
 type Section struct {
 	Name    string
 	Columns []Column
-	Rows    Rows
+	// Key names the columns that tell the rows apart, in the order in which the
+	// rows are sorted by them: ascending, what is absent first.
+	Key  []string
+	Rows Rows
 }
 
 // Document is a report: what was asked and what it says. Sections are sorted

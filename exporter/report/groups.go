@@ -42,6 +42,15 @@ func (g *groups) columns() (columns []Column) {
 	return columns
 }
 
+// section is the table of the groups, without rows.
+func (g *groups) section(name string) Section {
+	s := Section{Name: name, Columns: g.columns()}
+	for _, d := range g.dimensions {
+		s.Key = append(s.Key, d.key()...)
+	}
+	return s
+}
+
 func (g *groups) fields() (fields FieldSet) {
 	for _, d := range g.dimensions {
 		fields |= d.fields()

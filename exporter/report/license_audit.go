@@ -24,9 +24,9 @@ var licenseAudit = definition{
 	liveBy: []string{"license_id"},
 	sections: func(Filters) []Section {
 		return []Section{
-			{Name: "activities", Columns: timelineColumns},
-			{Name: "licenses", Columns: auditedLicenses().columns()},
-			{Name: "usage", Columns: licenseUsage().columns()},
+			{Name: "activities", Columns: timelineColumns, Key: timeKey},
+			auditedLicenses().section("licenses"),
+			licenseUsage().section("usage"),
 		}
 	},
 	rows: func(ctx context.Context, source Source, f Filters) (map[string]Rows, error) {

@@ -47,6 +47,11 @@ func (r *roster) columns() []Column {
 	return columns
 }
 
+// section is the table of the records, without rows.
+func (r *roster) section(name string) Section {
+	return Section{Name: name, Columns: r.columns(), Key: []string{"id"}}
+}
+
 // name puts a record on the roster; "" is none.
 func (r *roster) name(id string) error {
 	if id == "" {

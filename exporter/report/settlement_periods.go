@@ -81,6 +81,10 @@ func (d *periodDimension) columns() []Column {
 	return []Column{{Name: "period_order_id", Type: String}, {Name: "period_start", Type: Time}, {Name: "period_end", Type: Time}}
 }
 
+func (d *periodDimension) key() []string {
+	return []string{"period_start", "period_end", "period_order_id"}
+}
+
 func (d *periodDimension) fields() FieldSet { return SetOf(FieldSubscription, FieldOrder) }
 
 func (d *periodDimension) number(facts *Facts, codes []uint32) {

@@ -37,9 +37,9 @@ var subscriptionSettlement = definition{
 	sections: func(f Filters) []Section {
 		orders, subscriptions := settledRosters()
 		return []Section{
-			{Name: "orders", Columns: orders.columns()},
-			{Name: "subscriptions", Columns: subscriptions.columns()},
-			{Name: "usage", Columns: settlementGroups(f, &periodDimension{}).columns()},
+			orders.section("orders"),
+			subscriptions.section("subscriptions"),
+			settlementGroups(f, &periodDimension{}).section("usage"),
 		}
 	},
 	rows: func(ctx context.Context, source Source, f Filters) (map[string]Rows, error) {

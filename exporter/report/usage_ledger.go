@@ -6,12 +6,15 @@ import "context"
 var usageLedger = definition{
 	filters: []string{"action"},
 	sections: func(Filters) []Section {
-		return []Section{{Name: "usage", Columns: ledgerColumns}}
+		return []Section{{Name: "usage", Columns: ledgerColumns, Key: timeKey}}
 	},
 	rows: func(ctx context.Context, source Source, f Filters) (map[string]Rows, error) {
 		return map[string]Rows{"usage": activityRows(ctx, source, Scan{Match: f.usage(), Order: ByTime}, ledgerColumns)}, nil
 	},
 }
+
+// timeKey is the order of time.
+var timeKey = []string{"occurred_at", "sequence"}
 
 var ledgerColumns = []Column{
 	{Name: "sequence", Type: Integer},

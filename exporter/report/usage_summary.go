@@ -12,7 +12,7 @@ var usageSummary = definition{
 	filters: []string{"group_by", "bucket", "time_zone"},
 	groupBy: []string{"product_id", "feature_code"},
 	sections: func(f Filters) []Section {
-		return []Section{{Name: "usage", Columns: summaryGroups(f, nil).columns()}}
+		return []Section{summaryGroups(f, nil).section("usage")}
 	},
 	rows: func(ctx context.Context, source Source, f Filters) (map[string]Rows, error) {
 		zone, err := f.Location()

@@ -250,6 +250,7 @@ func TestBuildHeedsContext(t *testing.T) {
 type serial struct{ next uint32 }
 
 func (s *serial) columns() []Column         { return nil }
+func (s *serial) key() []string             { return nil }
 func (s *serial) fields() FieldSet          { return 0 }
 func (s *serial) compare(a, b uint32) int   { return cmp.Compare(a, b) }
 func (s *serial) add(*Builder, int, uint32) {}

@@ -29,6 +29,7 @@ func (env *Env) export() *cli.Command {
 			env.exportCreate(), env.exportList(), env.exportShow(),
 			env.exportFetch("download", "fetch the frozen artifact"),
 			env.exportFetch("bundle", "fetch the evidence bundle: the artifact and its proofs", shownFlag),
+			env.exportDiff(),
 		},
 	}
 }
