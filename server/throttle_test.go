@@ -23,8 +23,10 @@ func TestThrottle(t *testing.T) {
 		t.Errorf("another waits %v, want its own allowance", wait)
 	}
 	at = at.Add(time.Second)
-	if limit.take("a", at) != 0 || limit.take("a", at) != 0 || limit.take("a", at) == 0 {
-		t.Error("after a second: want two more, not three")
+	for i, free := range []bool{true, true, false} {
+		if wait := limit.take("a", at); (wait == 0) != free {
+			t.Errorf("request %d after a second waits %v, want two more that don't", i+1, wait)
+		}
 	}
 	if wait := limit.take("a", at.Add(-time.Hour)); wait <= 0 {
 		t.Errorf("with a clock that goes back: waits %v, want no new allowance", wait)

@@ -27,30 +27,11 @@ type session struct {
 	csrf  string // in each of its forms
 	began time.Time
 	used  time.Time // guarded by sessions.mu
-
-	mu   sync.Mutex
-	once map[string]any // shown at the next visit and then forgotten; guarded by mu
 }
 
 // owns tells whether a form carries this session's secret.
 func (s *session) owns(secret string) bool {
 	return subtle.ConstantTimeCompare([]byte(s.csrf), []byte(secret)) == 1
-}
-
-// leave keeps something for the next page that asks for it.
-func (s *session) leave(name string, value any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.once[name] = value
-}
-
-// take gives what was left, this once.
-func take[T any](s *session, name string) (value T, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	value, ok = s.once[name].(T)
-	delete(s.once, name)
-	return value, ok
 }
 
 // sessions are kept in memory alone, by the hash of their cookie: looking one
@@ -70,7 +51,7 @@ func newSessions(now func() time.Time) *sessions {
 func (s *sessions) begin(keyID string) (*session, string) {
 	cookie := secret()
 	now := s.now()
-	made := &session{hash: sha256.Sum256([]byte(cookie)), keyID: keyID, csrf: secret(), began: now, used: now, once: map[string]any{}}
+	made := &session{hash: sha256.Sum256([]byte(cookie)), keyID: keyID, csrf: secret(), began: now, used: now}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.live) >= maxSessions {
