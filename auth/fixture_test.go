@@ -9,6 +9,8 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"licensekit/exporter/sealed"
+
 	"licensekit/exporter/audit"
 )
 
@@ -47,7 +49,7 @@ func openDB(t testing.TB, path string) *bbolt.DB {
 	return db
 }
 
-func openStore(t testing.TB, db Database, now func() time.Time) *Store {
+func openStore(t testing.TB, db sealed.Database, now func() time.Time) *Store {
 	t.Helper()
 	trail, err := audit.Open(db, now)
 	if err != nil {

@@ -27,17 +27,9 @@ type record struct {
 	Hash     string `json:"secret_sha256,omitempty"` // hex; gone once revoked
 }
 
-// Database is where a Store keeps its buckets. What it runs in Update is
-// durable once that returns without an error, and may be run more than once, in
-// another transaction each time.
-type Database interface {
-	View(func(*bbolt.Tx) error) error
-	Update(func(*bbolt.Tx) error) error
-}
-
 // Store keeps API keys. Its methods may be called at the same time.
 type Store struct {
-	db    Database // belongs to whoever opened it
+	db    sealed.Database // belongs to whoever opened it
 	trail *audit.Trail
 	now   func() time.Time
 	uses  *uses
@@ -47,15 +39,8 @@ type Store struct {
 // begins to write last uses in the background. What is issued and revoked is
 // recorded in the trail, which is of the same database. The store must be closed
 // before the database is.
-func Open(db Database, trail *audit.Trail, now func() time.Time) (*Store, error) {
-	err := db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range []string{keysBucket, hashesBucket, usesBucket} {
-			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
-				return fmt.Errorf("create bucket %s: %w", name, err)
-			}
-		}
-		return nil
-	})
+func Open(db sealed.Database, trail *audit.Trail, now func() time.Time) (*Store, error) {
+	err := sealed.MakeBuckets(db, keysBucket, hashesBucket, usesBucket)
 	if err != nil {
 		return nil, fmt.Errorf("open key store: %w", err)
 	}

@@ -20,7 +20,7 @@ const flushInterval = time.Minute
 // per interval in one transaction. So a request costs no write, and a busy key
 // no more writes than an idle one.
 type uses struct {
-	db      Database
+	db      sealed.Database
 	stop    chan struct{} // closed by close, once
 	once    sync.Once     // guards stop
 	flusher sync.WaitGroup
@@ -35,7 +35,7 @@ type uses struct {
 }
 
 // startUses begins to flush in the background until close.
-func startUses(db Database) *uses {
+func startUses(db sealed.Database) *uses {
 	u := &uses{
 		db:        db,
 		stop:      make(chan struct{}),

@@ -10,10 +10,12 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"go.etcd.io/bbolt"
+
+	"licensekit/exporter/sealed"
 )
 
 // stored gives the last use that the database holds, zero if none.
-func stored(t *testing.T, db Database, id string) (at time.Time) {
+func stored(t *testing.T, db sealed.Database, id string) (at time.Time) {
 	t.Helper()
 	err := db.View(func(tx *bbolt.Tx) (err error) {
 		at, err = lastUse(tx, id, nil)

@@ -169,6 +169,8 @@ func (e *Exporter) checkData(ctx context.Context, r *CheckResult) error {
 		for err := range tx.Check() {
 			r.note("database", "", err)
 		}
+		r.note("database", "", checkSealed(tx))
+		r.note("database", "", checkIndexes(tx))
 		return nil
 	})
 }

@@ -1,12 +1,17 @@
 package exporter
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
 
 	"licensekit/blobstore"
 	"licensekit/exporter/metadb"
@@ -19,7 +24,8 @@ const FormatVersion = 1
 // The entries of a data directory.
 const (
 	formatFile   = "licensekit.json" // format version and instance id; never changes
-	databaseFile = "meta.db"
+	lockFile     = "lock"
+	databaseFile = metadb.File
 	blobsDir     = "blobs"
 	logDir       = "log"
 	keysDir      = "keys"
@@ -40,7 +46,10 @@ var (
 // Directory is an opened data directory:
 //
 //	licensekit.json      format version and instance id
-//	meta.db              bbolt: API keys, reporting data, export metadata
+//	lock                 held by the process that has the directory open
+//	meta.db*             bbolt: API keys, reporting data, export metadata; see
+//	                     package metadb, as of
+//	snapshots/           its earlier states
 //	blobs/               artifacts and manifests, see package blobstore
 //	log/                 the log of exports, see package evidence/tilelog
 //	witnesses            the keys of those that cosigned checkpoints; may be missing
@@ -48,18 +57,26 @@ var (
 //	keys/                signing keys, 0600
 //	tmp/                 whatever is not finished; emptied when it is opened
 //
-// One process has it open at a time; the lock is that of meta.db.
+// One process has it open at a time.
 type Directory struct {
 	Path     string
 	Instance string // "lki_" and 26 characters: which installation this is
 	DB       *metadb.DB
 	Blobs    *blobstore.Store
+
+	lock *flock.Flock
+	log  *slog.Logger
 }
 
-// OpenDirectory opens a data directory, making it if create says so. Errors:
-// [ErrNewerFormat], [ErrLocked], [ErrNoDirectory], [ErrForeign].
-func OpenDirectory(path string, create bool) (*Directory, error) {
-	d := &Directory{Path: path}
+// lockWait is how long an open waits for another process to let go: long
+// enough for a command that is just ending.
+const lockWait = time.Second
+
+// OpenDirectory opens a data directory, making it if create says so. The log is
+// told what is amiss later on. Errors: [ErrNewerFormat], [ErrLocked],
+// [ErrNoDirectory], [ErrForeign], [ErrLostDatabase], [metadb.ErrDamaged].
+func OpenDirectory(path string, create bool, log *slog.Logger) (*Directory, error) {
+	d := &Directory{Path: path, log: log}
 	if err := d.open(create); err != nil {
 		return nil, errors.Join(fmt.Errorf("open data directory %s: %w", path, err), d.Close())
 	}
@@ -74,17 +91,20 @@ func (d *Directory) open(create bool) error {
 	if err != nil {
 		return err
 	}
-	if err := d.makeDatabase(); err != nil {
-		return err
-	}
-	d.DB, err = metadb.Open(filepath.Join(d.Path, databaseFile), metadb.Options{})
-	if errors.Is(err, metadb.ErrLocked) {
-		return ErrLocked
-	}
-	if err != nil {
+	if err := d.takeLock(); err != nil {
 		return err
 	}
 	if err := d.emptyTmp(); err != nil {
+		return err
+	}
+	if err := d.makeDatabase(); err != nil {
+		return err
+	}
+	d.DB, err = d.home().Open(context.Background(), metadb.Options{})
+	if errors.Is(err, metadb.ErrLocked) { // an older version of the program, which knows no other lock
+		return ErrLocked
+	}
+	if err != nil {
 		return err
 	}
 	d.Blobs, err = blobstore.Open(filepath.Join(d.Path, blobsDir))
@@ -100,7 +120,29 @@ func (d *Directory) Close() error {
 	if d.Blobs != nil {
 		errs = append(errs, d.Blobs.Close())
 	}
+	if d.lock != nil {
+		errs = append(errs, d.lock.Close())
+	}
 	return errors.Join(errs...)
+}
+
+// takeLock waits a moment for another process to let go.
+func (d *Directory) takeLock() error {
+	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
+	defer cancel()
+	d.lock = flock.New(filepath.Join(d.Path, lockFile), flock.SetPermissions(0o600))
+	_, err := d.lock.TryLockContext(ctx, lockWait/50)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return ErrLocked
+	}
+	return err
+}
+
+// home is where the database is.
+func (d *Directory) home() *metadb.Home {
+	return &metadb.Home{
+		Dir: d.Path, Tmp: d.Tmp(), Stable: filepath.Join(d.Path, formatFile), Inspect: inspectApart, Log: d.log,
+	}
 }
 
 // Keys is where the signing keys are, unless they are kept elsewhere.

@@ -21,7 +21,7 @@ import (
 // openDirectory opens a directory and closes it again, for what it says.
 func openDirectory(t *testing.T, path string, create bool) (instance string) {
 	t.Helper()
-	d, err := OpenDirectory(path, create)
+	d, err := OpenDirectory(path, create, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func openDirectory(t *testing.T, path string, create bool) (instance string) {
 func TestDirectoryIsMadeOnceAndReopened(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "new", "data")
-	if _, err := OpenDirectory(path, false); !errors.Is(err, ErrNoDirectory) {
+	if _, err := OpenDirectory(path, false, quiet); !errors.Is(err, ErrNoDirectory) {
 		t.Errorf("open what is not there: got %v, want ErrNoDirectory", err)
 	}
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -72,8 +72,8 @@ func TestDirectoryIsItsOwnersAlone(t *testing.T) {
 		}
 		return err
 	})
-	if err != nil || files != 2 {
-		t.Errorf("walk: got %d files, %v; want %s and %s", files, err, formatFile, databaseFile)
+	if err != nil || files != 4 {
+		t.Errorf("walk: got %d files, %v; want %s, %s and its place, and %s", files, err, formatFile, databaseFile, lockFile)
 	}
 }
 
@@ -112,7 +112,7 @@ func TestDirectoryRefusals(t *testing.T) {
 			c.prepare(t, path)
 			before := listing(t, path)
 			for range 2 {
-				d, err := OpenDirectory(path, true)
+				d, err := OpenDirectory(path, true, quiet)
 				if err == nil {
 					d.Close()
 				}
@@ -201,7 +201,7 @@ func TestDirectoryLeftByACrash(t *testing.T) {
 				}
 			}
 			_, unfinished := os.Stat(filepath.Join(path, formatFile))
-			if d, err := OpenDirectory(path, false); unfinished == nil && err == nil {
+			if d, err := OpenDirectory(path, false, quiet); unfinished == nil && err == nil {
 				d.Close()
 			} else if !errors.Is(err, ErrNoDirectory) {
 				t.Errorf("open without making it: got %v, want ErrNoDirectory", err)
@@ -259,7 +259,7 @@ func TestDirectoryTakesKeysLaidInBeforehand(t *testing.T) {
 const holdVariable = "LICENSEKIT_TEST_HOLD"
 
 func hold(path string) int {
-	d, err := OpenDirectory(path, true)
+	d, err := OpenDirectory(path, true, quiet)
 	if err != nil {
 		fmt.Println(err)
 		return 1
@@ -297,7 +297,7 @@ func TestDirectoryIsLockedByAnotherProcess(t *testing.T) {
 	if err := os.WriteFile(unfinished, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenDirectory(path, true); !errors.Is(err, ErrLocked) {
+	if _, err := OpenDirectory(path, true, quiet); !errors.Is(err, ErrLocked) {
 		t.Errorf("open while another process holds it: got %v, want ErrLocked", err)
 	}
 	if _, err := os.Stat(unfinished); err != nil {
@@ -322,7 +322,7 @@ func TestDirectoryMadeByManyAtOnce(t *testing.T) {
 		all    sync.WaitGroup
 	)
 	for i := range many {
-		all.Go(func() { opened[i], errs[i] = OpenDirectory(path, true) })
+		all.Go(func() { opened[i], errs[i] = OpenDirectory(path, true, quiet) })
 	}
 	all.Wait()
 	var winners []string

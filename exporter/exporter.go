@@ -40,14 +40,13 @@ import (
 	"sync"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"licensekit/blobstore"
 	"licensekit/exporter/audit"
 	"licensekit/exporter/evidence"
 	"licensekit/exporter/ledger"
 	"licensekit/exporter/render"
 	"licensekit/exporter/report"
+	"licensekit/exporter/sealed"
 )
 
 // MaxQueued is how many exports may wait unless the options say otherwise.
@@ -88,16 +87,9 @@ type Course struct {
 // the others wait for the disk, which makes many files durable as fast as one.
 const makersPerWorker = 8
 
-// database is what an exporter needs of meta.db. What it runs in Update may
-// be run more than once, in another transaction each time.
-type database interface {
-	View(func(*bbolt.Tx) error) error
-	Update(func(*bbolt.Tx) error) error
-}
-
 // Exporter makes exports and keeps them. It is safe for concurrent use.
 type Exporter struct {
-	db       database
+	db       sealed.Database
 	blobs    *blobstore.Store
 	ledger   *ledger.Ledger
 	log      *Log   // the one that grows, the last of logs

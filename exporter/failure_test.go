@@ -208,12 +208,12 @@ func TestDamagedUnfinishedEntry(t *testing.T) {
 // failingDatabase makes the exporter's commits fail while it is on, and counts
 // how often they did.
 type failingDatabase struct {
-	database
+	sealed.Database
 	on    atomic.Bool
 	count atomic.Int32
 }
 
-func (f *failingDatabase) install(h *house) { f.database, h.db = h.db, f }
+func (f *failingDatabase) install(h *house) { f.Database, h.db = h.db, f }
 
 // Update fails while it is on.
 func (f *failingDatabase) Update(fn func(*bbolt.Tx) error) error {
@@ -221,7 +221,7 @@ func (f *failingDatabase) Update(fn func(*bbolt.Tx) error) error {
 		f.count.Add(1)
 		return fmt.Errorf("write: %w", syscall.ENOSPC)
 	}
-	return f.database.Update(fn)
+	return f.Database.Update(fn)
 }
 
 // Where neither the result nor the failure can be recorded, the export is

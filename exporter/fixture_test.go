@@ -34,6 +34,9 @@ type house struct {
 	*Exporter
 }
 
+// quiet is a log that nobody reads.
+var quiet = slog.New(slog.DiscardHandler)
+
 // newHouse opens an exporter over an empty ledger in a directory of its own.
 func newHouse(t testing.TB, opts Options) *house {
 	t.Helper()
@@ -48,7 +51,7 @@ func openHouse(t testing.TB, path string, opts Options) *house {
 		opts.Now = time.Now
 	}
 	if opts.Log == nil {
-		opts.Log = slog.New(slog.DiscardHandler)
+		opts.Log = quiet
 	}
 	opts.Version = "test"
 	h := &house{t: t, path: path, opts: opts}
@@ -60,7 +63,7 @@ func openHouse(t testing.TB, path string, opts Options) *house {
 func (h *house) open() {
 	h.t.Helper()
 	var err error
-	if h.dir, err = OpenDirectory(h.path, true); err != nil {
+	if h.dir, err = OpenDirectory(h.path, true, quiet); err != nil {
 		h.t.Fatal(err)
 	}
 	if h.key, err = evidence.LoadOrCreate(h.dir.Keys(), evidence.ForExport, time.Now()); err != nil {
@@ -285,6 +288,9 @@ func eventually(t testing.TB, what string, happened func() bool) {
 // TestMain also makes sure that the tests, who close all exporters, leave no
 // goroutine of this package behind.
 func TestMain(m *testing.M) {
+	if AnswerInspection(os.Args, os.Stdout) {
+		return
+	}
 	if path := os.Getenv(holdVariable); path != "" {
 		os.Exit(hold(path))
 	}

@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"path/filepath"
 
 	"licensekit/exporter/durable"
-	"licensekit/exporter/metadb"
 )
 
 // A directory is made in this order: keys/ and tmp/, the format file, the
@@ -61,7 +61,7 @@ func (d *Directory) survey() error {
 		switch entry.Name() {
 		case databaseFile:
 			return fmt.Errorf("%s is there but %s is missing: restore it from a backup", databaseFile, formatFile)
-		case keysDir, tmpDir, blobsDir, logDir: // laid in beforehand, or left by a start that ended early
+		case keysDir, tmpDir, blobsDir, logDir, lockFile: // laid in beforehand, or left by a start that ended early
 		default:
 			return fmt.Errorf("%w: it holds %s", ErrForeign, entry.Name())
 		}
@@ -72,39 +72,35 @@ func (d *Directory) survey() error {
 // makeDatabase makes meta.db where there is none yet. A store of blobs without
 // a database has lost it: an empty one would hide that.
 func (d *Directory) makeDatabase() error {
-	path := filepath.Join(d.Path, databaseFile)
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+	home := d.home()
+	if exists, err := home.Exists(); exists || err != nil {
 		return err
 	}
 	if blobs, _ := os.ReadDir(filepath.Join(d.Path, blobsDir)); len(blobs) > 0 {
 		return fmt.Errorf("%w: %s is there but %s is missing", ErrLostDatabase, blobsDir, databaseFile)
 	}
-	return d.createDatabase()
+	return home.Create()
 }
 
 // RebuildDatabase makes an empty database in a data directory that has lost
-// its own, and tells whether it did. What the log and the blobs hold, which is
-// all exports, is entered when the directory is opened; API keys and reporting
-// data are gone.
+// its own, or whose own is damaged and has no snapshot that isn't. It tells
+// whether it did; what was damaged is kept aside. What the log and the blobs
+// hold, which is all exports, is entered when the directory is opened; API keys
+// and reporting data are gone.
 func RebuildDatabase(path string) (made bool, err error) {
 	d := &Directory{Path: path}
-	if err := d.readFormat(); err != nil {
-		return false, fmt.Errorf("rebuild the database of %s: %w", path, err)
+	err = d.readFormat()
+	if err == nil {
+		err = d.takeLock()
 	}
-	if _, err := os.Stat(filepath.Join(path, databaseFile)); !errors.Is(err, fs.ErrNotExist) {
-		return false, err
+	if err == nil {
+		err = d.emptyTmp()
 	}
-	return true, d.createDatabase()
-}
-
-func (d *Directory) createDatabase() error {
-	path := filepath.Join(d.Path, databaseFile)
-	if err := os.MkdirAll(d.Tmp(), 0o700); err != nil {
-		return err
+	if err == nil {
+		made, err = d.home().CreateAnew(context.Background())
 	}
-	err := durable.Create(path, d.Tmp(), func(f *os.File) error { return metadb.Create(f.Name()) })
-	if err != nil && overtaken(err) {
-		_, err = os.Stat(path)
+	if err = errors.Join(err, d.Close()); err != nil {
+		return made, fmt.Errorf("rebuild the database of %s: %w", path, err)
 	}
-	return err
+	return made, nil
 }

@@ -13,6 +13,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"licensekit/exporter/report"
+	"licensekit/exporter/sealed"
 )
 
 func TestQueueHoldsMoreThanThereAreWorkers(t *testing.T) {
@@ -175,14 +176,14 @@ func TestCreateAfterClose(t *testing.T) {
 
 // heldDatabase holds up a write until it may go on.
 type heldDatabase struct {
-	database
+	sealed.Database
 	arrived, proceed chan struct{}
 }
 
 func (d *heldDatabase) Update(fn func(*bbolt.Tx) error) error {
 	close(d.arrived)
 	<-d.proceed
-	return d.database.Update(fn)
+	return d.Database.Update(fn)
 }
 
 // Close waits for what is being stored: an export that was created is there

@@ -20,7 +20,7 @@ import (
 // restart restarts the log of a house that is stopped.
 func (h *house) restart() (*Restarted, error) {
 	h.t.Helper()
-	d, err := OpenDirectory(h.path, false)
+	d, err := OpenDirectory(h.path, false, quiet)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func (h *house) restart() (*Restarted, error) {
 // refused opens the directory of a house that is stopped, for the error.
 func (h *house) refused() error {
 	h.t.Helper()
-	d, err := OpenDirectory(h.path, false)
+	d, err := OpenDirectory(h.path, false, quiet)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -51,18 +51,18 @@ type idempotency struct {
 
 // prepare makes the buckets.
 func (e *Exporter) prepare() error {
-	return e.db.Update(func(tx *bbolt.Tx) error {
-		buckets := []string{exportsBucket, orderBucket, unfinishedBucket, idempotencyBucket}
-		for _, l := range e.logs {
-			buckets = append(buckets, string(e.loggedIn(l.Origin())))
-		}
-		for _, bucket := range buckets {
-			if _, err := tx.CreateBucketIfNotExists([]byte(bucket)); err != nil {
-				return err
-			}
-		}
-		return tallyAll(tx)
-	})
+	buckets := []string{exportsBucket, orderBucket, unfinishedBucket, idempotencyBucket}
+	for _, l := range e.logs {
+		buckets = append(buckets, string(e.loggedIn(l.Origin())))
+	}
+	if err := sealed.MakeBuckets(e.db, buckets...); err != nil {
+		return err
+	}
+	err := e.db.View(func(tx *bbolt.Tx) error { _, err := tallied(tx); return err })
+	if err == nil {
+		return nil
+	}
+	return e.db.Update(tallyAll)
 }
 
 // unfinished lists what is neither ready nor failed, oldest first.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"path/filepath"
 	"testing"
@@ -32,7 +33,7 @@ func twoLogs(t *testing.T) (s *site, exports []exportData, bundles [][]byte) {
 	if err := errors.Join(first.stop(), first.Close()); err != nil {
 		t.Fatal(err)
 	}
-	dir, err := exporter.OpenDirectory(data, false)
+	dir, err := exporter.OpenDirectory(data, false, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

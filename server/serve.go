@@ -30,6 +30,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 	group, ctx := errgroup.WithContext(ctx)
 	defer context.AfterFunc(ctx, s.stop)()
 	group.Go(func() error { return s.outage(ctx) })
+	group.Go(func() error { s.dir.DB.KeepSnapshots(ctx); return nil })
 	for _, l := range listeners {
 		server := s.httpServer(l.owner)
 		group.Go(func() error {

@@ -90,7 +90,7 @@ type limits struct {
 // Open opens the data directory and starts the exporter. Errors are those of
 // [exporter.OpenDirectory].
 func Open(opts Options) (*Server, error) {
-	dir, err := exporter.OpenDirectory(opts.Data, opts.Create)
+	dir, err := exporter.OpenDirectory(opts.Data, opts.Create, opts.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,16 @@ func count(tx *bbolt.Tx, e Event) error {
 	return sealed.Put(tx, typesBucket, string(e.Type), ofType{known.Count + 1, e.Sequence})
 }
 
+// summarize makes the summaries of a trail that has none yet.
+func (t *Trail) summarize() error {
+	missing := false
+	err := t.db.View(func(tx *bbolt.Tx) error { missing = tx.Bucket([]byte(typesBucket)) == nil; return nil })
+	if err != nil || !missing {
+		return err
+	}
+	return t.db.Update(countAll)
+}
+
 // countAll makes the summaries where there are none. Events that are damaged
 // are left out; [Trail.Check] tells of them.
 func countAll(tx *bbolt.Tx) error {

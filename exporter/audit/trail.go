@@ -20,16 +20,10 @@ const (
 	typesBucket  = "audit.types"
 )
 
-// database is where the trail is kept.
-type database interface {
-	View(func(*bbolt.Tx) error) error
-	Update(func(*bbolt.Tx) error) error
-}
-
 // Trail is the trail of one data directory. Its methods may be called at the
 // same time.
 type Trail struct {
-	db  database // belongs to whoever opened it
+	db  sealed.Database // belongs to whoever opened it
 	now func() time.Time
 
 	mu   sync.Mutex
@@ -38,36 +32,42 @@ type Trail struct {
 
 // Open makes the trail's buckets in an open database if they are missing, and
 // records what was held when the last process ended as interrupted.
-func Open(db database, now func() time.Time) (*Trail, error) {
+func Open(db sealed.Database, now func() time.Time) (*Trail, error) {
 	t := &Trail{db: db, now: now, more: make(chan struct{})}
-	err := db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range []string{eventsBucket, heldBucket} {
-			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
-				return err
-			}
-		}
-		return errors.Join(countAll(tx), t.recordHeld(tx))
-	})
+	err := sealed.MakeBuckets(db, eventsBucket, heldBucket)
+	if err == nil {
+		err = t.summarize()
+	}
+	if err == nil {
+		err = t.recordHeld()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open the audit trail: %w", err)
 	}
 	return t, nil
 }
 
-func (t *Trail) recordHeld(tx *bbolt.Tx) error {
+func (t *Trail) recordHeld() error {
 	var names []string
-	err := tx.Bucket([]byte(heldBucket)).ForEach(func(name, _ []byte) error {
-		names = append(names, string(name))
-		return nil
+	err := t.db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte(heldBucket)).ForEach(func(name, _ []byte) error {
+			names = append(names, string(name))
+			return nil
+		})
 	})
-	for _, name := range names {
-		held, heldErr := sealed.Get[Event](tx, heldBucket, name)
-		if heldErr == nil {
-			heldErr = t.append(tx, held.interrupted())
-		}
-		err = errors.Join(err, heldErr, release(tx, name))
+	if err != nil || len(names) == 0 {
+		return err
 	}
-	return err
+	return t.db.Update(func(tx *bbolt.Tx) (err error) {
+		for _, name := range names {
+			held, heldErr := sealed.Get[Event](tx, heldBucket, name)
+			if heldErr == nil {
+				heldErr = t.append(tx, held.interrupted())
+			}
+			err = errors.Join(err, heldErr, release(tx, name))
+		}
+		return err
+	})
 }
 
 // Record appends an event as part of a transaction.

@@ -216,6 +216,16 @@ func (b *block) column(column int) ([]byte, error) {
 	return data, nil
 }
 
+// checkColumns compares all columns with their checksums.
+func (b *block) checkColumns() error {
+	for column := range numColumns {
+		if _, err := b.column(column); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // integers opens an integer column.
 func (b *block) integers(column int) (*ints, error) {
 	if b.opened&(1<<column) != 0 {

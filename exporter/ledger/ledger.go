@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"licensekit/exporter/report"
+	"licensekit/exporter/sealed"
 )
 
 // Options are what a ledger needs from outside.
@@ -20,13 +22,11 @@ type Options struct {
 	Tmp string           // the directory for scratch files of rehearsals; the system's if empty
 }
 
-// Database is where a ledger keeps its buckets. What it runs in Update and
-// Exclusive is durable once these return without an error. Update may run it
-// more than once, in another transaction each time, with changes of others
-// beside it; Exclusive runs it once, alone.
+// Database is where a ledger keeps its buckets. What it runs in Update may be
+// run again, and has changes of others beside it; what it runs in Exclusive is
+// run once, alone.
 type Database interface {
-	View(func(*bbolt.Tx) error) error
-	Update(func(*bbolt.Tx) error) error
+	sealed.Database
 	Exclusive(func(*bbolt.Tx) error) error
 }
 
@@ -53,6 +53,8 @@ func Open(db Database, options Options) (*Ledger, error) {
 	return open(db, options, binary.LittleEndian.Uint64(seed[:]), seededHash)
 }
 
+var errNoLedger = errors.New("there is no ledger yet")
+
 // open creates the ledger with the given seed if there is none. hasher turns
 // the seed into the hash of ids.
 func open(db Database, options Options, seed uint64, hasher func(uint64) func(string) uint64) (*Ledger, error) {
@@ -60,17 +62,20 @@ func open(db Database, options Options, seed uint64, hasher func(uint64) func(st
 	if l.now == nil {
 		l.now = time.Now
 	}
-	err := db.Update(func(tx *bbolt.Tx) error {
-		if err := create(tx, seed); err != nil {
-			return err
+	known := func(tx *bbolt.Tx) error {
+		if tx.Bucket(bucketState) == nil {
+			return errNoLedger
 		}
 		own, err := openShelf(tx)
-		if err != nil {
-			return err
+		if err == nil {
+			l.hash = hasher(own.state.Seed)
 		}
-		l.hash = hasher(own.state.Seed)
-		return nil
-	})
+		return err
+	}
+	err := db.View(known)
+	if errors.Is(err, errNoLedger) {
+		err = db.Update(func(tx *bbolt.Tx) error { return errors.Join(create(tx, seed), known(tx)) })
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open the ledger: %w", err)
 	}

@@ -23,7 +23,7 @@ func TestFailedCommitPutsTheDatabaseOutOfService(t *testing.T) {
 		t.Error("Failed is closed before any failure")
 	default:
 	}
-	if err := db.file.Close(); err != nil {
+	if err := db.now.file.Close(); err != nil {
 		t.Fatal(err)
 	}
 	calls := map[string]func() error{

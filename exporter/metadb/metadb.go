@@ -39,13 +39,11 @@ package metadb
 import (
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // Window is how long a tool may take to read the file.
@@ -60,13 +58,21 @@ var (
 
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
-	file *os.File // bbolt's own
-	bolt *bbolt.DB
+	path     string
+	options  Options
+	home     *Home // nil for a file that stands alone
+	recovery *Recovery
 
-	turn    chan struct{} // holds a value while a transaction is made; guards pins and pace
+	turn    chan struct{} // holds a value while a transaction is made; guards what follows
 	pins    *pins         // nil where copies are not protected
 	pace    pace
+	renewed bool // see [DB.renew]
+	closed  bool
 	waiting waiting
+	stirrer *time.Timer // see [DB.stir]
+
+	handles sync.Mutex
+	now     *handle // guarded by handles for readers; whoever has the turn may read it without
 
 	failed  chan struct{} // closed once failure is set
 	failing sync.Mutex
@@ -96,31 +102,18 @@ func Create(path string) error {
 	return errors.Join(bolt.Sync(), bolt.Close())
 }
 
-// Open opens the database in a file. Errors: [ErrLocked].
+// Open opens the database in a file that stands alone. Errors: [ErrLocked].
 func Open(path string, options Options) (*DB, error) {
-	db := &DB{turn: make(chan struct{}, 1), failed: make(chan struct{})}
-	bolt := &bbolt.Options{
-		Timeout: lockWait, FreelistType: bbolt.FreelistMapType, NoFreelistSync: true, NoSync: options.NoSync,
-		OpenFile: func(name string, flag int, mode os.FileMode) (file *os.File, err error) {
-			file, err = os.OpenFile(name, flag, mode)
-			db.file = file
-			return file, err
-		},
-	}
-	if runtime.GOOS != "windows" { // where the file would get that long at once
-		bolt.InitialMmapSize, bolt.MaxSize = mapSize, maxSize
-		if !options.Unprotected {
-			db.pins = newPins(options.Window)
-		}
+	db := &DB{path: path, options: options, turn: make(chan struct{}, 1), failed: make(chan struct{}), renewed: true}
+	if runtime.GOOS != "windows" && !options.Unprotected {
+		db.pins = newPins(options.Window)
 	}
 	var err error
-	if db.bolt, err = bbolt.Open(path, 0o600, bolt); errors.Is(err, bolterrors.ErrTimeout) {
-		err = ErrLocked
+	if db.now, err = db.open(path); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	db.bolt.AllocSize = growth
+	db.stirrer = time.AfterFunc(time.Hour, db.touch)
+	db.stirrer.Stop()
 	return db, nil
 }
 
@@ -131,19 +124,29 @@ func (db *DB) Close() error {
 	if db.pins != nil {
 		db.pins.release(len(db.pins.held))
 	}
-	return db.bolt.Close()
+	db.closed = true
+	err := db.now.bolt.Close()
+	if db.stirrer.Stop() {
+		db.modified(time.Now().Add(stirAfter))
+	}
+	if db.home != nil && db.Err() == nil {
+		err = errors.Join(err, db.home.leave())
+	}
+	return err
 }
 
 // SkipSync gives up durability: a power cut may lose everything. It is for
 // tests, before the database is used.
-func (db *DB) SkipSync() { db.bolt.NoSync = true }
+func (db *DB) SkipSync() { db.options.NoSync, db.now.bolt.NoSync = true, true }
 
 // View runs fn on one state of the database, which nothing changes meanwhile.
 func (db *DB) View(fn func(*bbolt.Tx) error) error {
 	if err := db.Err(); err != nil {
 		return err
 	}
-	return db.bolt.View(fn)
+	h := db.enter()
+	defer db.exit(h)
+	return h.bolt.View(fn)
 }
 
 // Failed is closed once an I/O error has put the database out of service.
@@ -166,39 +169,4 @@ func (db *DB) fail(err error) error {
 		close(db.failed)
 	}
 	return db.failure
-}
-
-// Usage is the room that the database takes, in bytes.
-type Usage struct {
-	File int64 // the file's length, which it has in part as holes
-	Live int64 // pages of the newest tree
-	Free int64 // pages to be used again
-	Held int64 // pages of older trees, kept for copies that are being taken
-}
-
-// Usage tells how the file is used.
-func (db *DB) Usage() (u Usage, err error) {
-	err = db.View(func(tx *bbolt.Tx) error {
-		u = db.usage(tx.Size())
-		info, err := db.file.Stat()
-		if err == nil {
-			u.File = info.Size()
-		}
-		return err
-	})
-	return u, err
-}
-
-// usage is told how many bytes of the file have ever been used.
-func (db *DB) usage(used int64) Usage {
-	stats, page := db.bolt.Stats(), int64(db.bolt.Info().PageSize)
-	u := Usage{Free: int64(stats.FreePageN) * page, Held: int64(stats.PendingPageN) * page}
-	u.Live = used - u.Free - u.Held
-	return u
-}
-
-// used is how many bytes of the file have ever been used.
-func (db *DB) used() (bytes int64) {
-	db.bolt.View(func(tx *bbolt.Tx) error { bytes = tx.Size(); return nil })
-	return bytes
 }

@@ -45,14 +45,14 @@ const growth = 64 << 20
 // extend makes the file longer before it is needed. bbolt does it only when it
 // must, and a tool that has just looked at the file's size would miss the end.
 func (db *DB) extend(used int64) error {
-	info, err := db.file.Stat()
-	if err != nil || info.Size()-used >= growth/2 || db.file.Truncate(info.Size()+growth) != nil {
+	info, err := db.now.file.Stat()
+	if err != nil || info.Size()-used >= growth/2 || db.now.file.Truncate(info.Size()+growth) != nil {
 		return nil // bbolt tries again when it must
 	}
-	if db.bolt.NoSync {
+	if db.options.NoSync {
 		return nil
 	}
-	if err := db.file.Sync(); err != nil {
+	if err := db.now.file.Sync(); err != nil {
 		return db.fail(err)
 	}
 	return nil

@@ -60,8 +60,8 @@ func churn(t *testing.T, db *DB, random *rand.Rand, commits int) {
 
 func read(t *testing.T, db *DB) []byte {
 	t.Helper()
-	content := make([]byte, db.used()) // behind it there are holes
-	if _, err := db.file.ReadAt(content, 0); err != nil {
+	content := make([]byte, db.now.used()) // behind it there are holes
+	if _, err := db.now.file.ReadAt(content, 0); err != nil {
 		t.Fatal(err)
 	}
 	return content
@@ -133,7 +133,7 @@ func TestFileIsLongEnoughBeforehand(t *testing.T) {
 	t.Parallel()
 	db := newDB(t, Options{NoSync: true})
 	for i := range 24 {
-		before, err := os.Stat(db.file.Name())
+		before, err := os.Stat(db.now.file.Name())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +143,7 @@ func TestFileIsLongEnoughBeforehand(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if used := db.used(); used > before.Size() {
+		if used := db.now.used(); used > before.Size() {
 			t.Errorf("commit %d: the tree takes %d bytes, and the file had %d before it", i, used, before.Size())
 		}
 	}

@@ -140,10 +140,13 @@ func (db *DB) transact(apply func(*bbolt.Tx) error) (err error) {
 	if err := db.Err(); err != nil {
 		return err
 	}
+	if err := db.renew(); err != nil {
+		return err
+	}
 	if db.pins != nil {
 		db.pins.expire(time.Now())
 	}
-	tx, err := db.bolt.Begin(true)
+	tx, err := db.now.bolt.Begin(true)
 	if err != nil {
 		return err
 	}
@@ -153,7 +156,7 @@ func (db *DB) transact(apply func(*bbolt.Tx) error) (err error) {
 		}
 	}()
 	if db.pins != nil {
-		if err := db.pins.hold(db.bolt); err != nil {
+		if err := db.pins.hold(db.now.bolt); err != nil {
 			return err
 		}
 	}
@@ -173,10 +176,11 @@ func (db *DB) makeDurable(tx *bbolt.Tx) (err error) {
 	if err := tx.Commit(); err != nil {
 		return db.judge(err)
 	}
-	used := db.used()
+	used := db.now.used()
 	if db.pins != nil {
 		db.pins.supersede(time.Now())
-		db.pace.made(time.Now(), db.usage(used))
+		db.pace.made(time.Now(), db.now.usage(used))
+		db.stir()
 	}
 	return db.extend(used)
 }

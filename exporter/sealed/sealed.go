@@ -19,6 +19,51 @@ var ErrDamaged = errors.New("stored value is damaged")
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// Database is where buckets are. What it runs in Update is durable once that
+// returns without an error, and may be run more than once, in another
+// transaction each time.
+type Database interface {
+	View(func(*bbolt.Tx) error) error
+	Update(func(*bbolt.Tx) error) error
+}
+
+// MakeBuckets makes those that are missing. Where none is, nothing is written.
+func MakeBuckets(db Database, names ...string) error {
+	missing := false
+	err := db.View(func(tx *bbolt.Tx) error {
+		for _, name := range names {
+			missing = missing || tx.Bucket([]byte(name)) == nil
+		}
+		return nil
+	})
+	if err != nil || !missing {
+		return err
+	}
+	return db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range names {
+			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+				return fmt.Errorf("create bucket %s: %w", name, err)
+			}
+		}
+		return nil
+	})
+}
+
+// Check reads all values of a bucket, whose keys are text, and gives the first
+// one that is damaged. A bucket that is not there has none.
+func Check(tx *bbolt.Tx, bucket string) error {
+	b := tx.Bucket([]byte(bucket))
+	if b == nil {
+		return nil
+	}
+	return b.ForEach(func(key, value []byte) error {
+		if _, err := Open(value); err != nil {
+			return fmt.Errorf("read %s %q: %w", bucket, key, err)
+		}
+		return nil
+	})
+}
+
 // Put stores a value under a key of a bucket.
 func Put(tx *bbolt.Tx, bucket, key string, value any) error {
 	text, err := json.Marshal(value)

@@ -20,6 +20,8 @@ import (
 	"log/slog"
 
 	"github.com/urfave/cli/v2"
+
+	"licensekit/exporter"
 )
 
 // The exit codes; see the package's doc.
@@ -41,6 +43,9 @@ type Env struct {
 
 // Run carries out a command line and gives the exit code.
 func Run(ctx context.Context, env Env, args []string) int {
+	if exporter.AnswerInspection(args, env.Stdout) {
+		return 0
+	}
 	if len(args) > 1 && args[1] == "--version" {
 		args = append([]string{args[0], "version"}, args[2:]...)
 	}

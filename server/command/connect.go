@@ -16,6 +16,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"licensekit/exporter"
+	"licensekit/exporter/metadb"
 	"licensekit/server"
 	"licensekit/server/client"
 )
@@ -140,7 +141,7 @@ func directoryHint(err error, data string) error {
 		return failed(err, "use the version of licensekit that wrote it, or a later one")
 	case errors.Is(err, exporter.ErrLocked):
 		return failed(err, "a process holds "+data+" and does not answer on its socket; end it, or wait for it")
-	case errors.Is(err, exporter.ErrLostDatabase):
+	case errors.Is(err, exporter.ErrLostDatabase), errors.Is(err, metadb.ErrDamaged):
 		return failed(err, "restore "+data+" from a backup; without one, licensekit check --repair rebuilds the exports from the log")
 	case errors.Is(err, exporter.ErrForeign):
 		return failed(err, "name an empty or a new directory with --data")

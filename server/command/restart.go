@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -38,7 +39,7 @@ func (env *Env) logRestart() *cli.Command {
 // restart closes the log of the data directory and begins another.
 func (env *Env) restart(c *cli.Context) error {
 	restarted, err := restartLog(c.Context, c.String("data"), exporter.Options{
-		Keys: c.String("keys"), Anchor: c.String("anchor"), Now: time.Now,
+		Keys: c.String("keys"), Anchor: c.String("anchor"), Now: time.Now, Log: env.logger(slog.LevelInfo, false),
 	})
 	if err != nil {
 		return directoryHint(err, c.String("data"))
@@ -66,7 +67,7 @@ type closedLog struct {
 }
 
 func restartLog(ctx context.Context, data string, opts exporter.Options) (*exporter.Restarted, error) {
-	dir, err := exporter.OpenDirectory(data, false)
+	dir, err := exporter.OpenDirectory(data, false, opts.Log)
 	if err != nil {
 		return nil, err
 	}
