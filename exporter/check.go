@@ -31,7 +31,7 @@ type Checked struct {
 
 // Problem is something that is not as it should be.
 type Problem struct {
-	What    string `json:"what"` // "blob", "export", "log", "ledger", "audit" or "database"
+	What    string `json:"what"` // "blob", "export", "log", "key", "ledger", "audit" or "database"
 	ID      string `json:"id,omitempty"`
 	Problem string `json:"problem"`
 }
@@ -44,12 +44,12 @@ func (r *CheckResult) note(what, id string, err error) {
 
 // Check walks all that is kept: every blob hashes to its name, every export's
 // metadata agrees with its signed manifest and with the log, every manifest in
-// the log has its export, the ledger's derived data follow from its facts, the
+// the log has its export, keys are whole, the ledger's derived data follow from its facts, the
 // audit trail is whole, and the database's pages hang together. An error means that it could not be
 // checked; what is wrong is in the result.
 func (e *Exporter) Check(ctx context.Context) (*CheckResult, error) {
 	r := &CheckResult{Problems: []Problem{}}
-	for _, check := range []func(context.Context, *CheckResult) error{e.checkBlobs, e.checkExports, e.checkLogs, e.checkData} {
+	for _, check := range []func(context.Context, *CheckResult) error{e.checkBlobs, e.checkExports, e.checkLogs, e.checkKeys, e.checkData} {
 		if err := check(ctx, r); err != nil {
 			return nil, fmt.Errorf("check: %w", err)
 		}
@@ -156,6 +156,14 @@ func signedBy(m *evidence.Manifest) facts {
 		m.ExportID, string(m.Kind), m.Format, m.KeyID, m.Log.Origin, m.Filters, &m.Data.Digest, &m.Artifact.Digest,
 		m.AsOf, m.RowCount, m.Artifact.Size, m.Log.Index, m.FrozenAt,
 	}
+}
+
+// checkKeys reads the keys that no longer sign; those that do were read when the
+// directory was opened.
+func (e *Exporter) checkKeys(_ context.Context, r *CheckResult) error {
+	_, err := e.PublicKeys()
+	r.note("key", "", err)
+	return nil
 }
 
 func (e *Exporter) checkData(ctx context.Context, r *CheckResult) error {

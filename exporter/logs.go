@@ -195,6 +195,9 @@ func (e *Exporter) checkLogs(ctx context.Context, r *CheckResult) error {
 		if ctx.Err() == nil {
 			r.note("log", l.Origin(), err)
 		}
+		if err := l.CheckPartials(ctx); ctx.Err() == nil {
+			r.note("log", l.Origin(), err)
+		}
 		if err := e.checkCosigned(r, l); err != nil {
 			return err
 		}

@@ -86,10 +86,15 @@ func (d *disk) copyTile(w io.Writer, t tlog.Tile) error {
 		return err
 	}
 	defer f.Close()
+	return copyPart(w, f, t)
+}
+
+// copyPart writes a tile that a wider one begins with.
+func copyPart(w io.Writer, wider io.Reader, t tlog.Tile) error {
 	if t.L == entries {
-		return readEntries(f, t.W, func(_ int, leaf []byte) error { return writeEntry(w, leaf) })
+		return readEntries(wider, t.W, func(_ int, leaf []byte) error { return writeEntry(w, leaf) })
 	}
-	_, err = io.CopyN(w, f, int64(t.W*tlog.HashSize))
+	_, err := io.CopyN(w, wider, int64(t.W*tlog.HashSize))
 	return noEOF(err)
 }
 
