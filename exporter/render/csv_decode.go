@@ -1,6 +1,7 @@
 package render
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -44,6 +45,7 @@ type csvReader struct {
 	records *rfc4180.Reader
 	layout  *layout
 	ahead   [][]byte // the record that was looked at and not yet taken
+	times   report.TimeParser
 }
 
 // fieldError says what is wrong with a field of the current record.
@@ -158,14 +160,14 @@ func (in *csvReader) row(record [][]byte, own *sectionLayout, b *report.Builder)
 		}
 	}
 	for i, c := range own.columns {
-		if err := readField(record[own.places[i]], i, c.Type, b); err != nil {
+		if err := in.field(record[own.places[i]], i, c.Type, b); err != nil {
 			return in.fault(own.places[i], err)
 		}
 	}
 	return nil
 }
 
-func readField(field []byte, column int, typ report.Type, b *report.Builder) error {
+func (in *csvReader) field(field []byte, column int, typ report.Type, b *report.Builder) error {
 	if typ == report.String {
 		text, err := readText(field)
 		b.Text(column, text)
@@ -175,7 +177,7 @@ func readField(field []byte, column int, typ report.Type, b *report.Builder) err
 	switch {
 	case len(field) == 0:
 	case typ == report.Time:
-		v, err = report.ParseTime(string(field))
+		v, err = in.times.Parse(field)
 	default:
 		v, err = readInteger(field)
 	}
@@ -206,8 +208,8 @@ func readInteger(field []byte) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%.80q is not a 64-bit integer", field)
 	}
-	var written [20]byte
-	if v == report.Null || string(strconv.AppendInt(written[:0], v, 10)) != string(field) {
+	digits := bytes.TrimPrefix(field, []byte("-"))
+	if v == report.Null || digits[0] == '+' || digits[0] == '0' && len(field) > 1 {
 		return 0, fmt.Errorf("integer %.80q is not in canonical form", field)
 	}
 	return v, nil

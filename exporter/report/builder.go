@@ -1,43 +1,71 @@
 package report
 
+import "encoding/binary"
+
 // BatchRows is how many rows decoders and kinds put into a batch.
 const BatchRows = 2048
 
-// Builder gathers values into batches, row by row. Text is copied.
+// Builder gathers values into batches, row by row. Text is copied; what
+// repeats is found for the most part, and copied once per batch.
 type Builder struct {
 	columns []Column
-	arena   []byte  // the text of all string columns
-	ends    [][]int // per string column, where each value ends in its own order
-	starts  [][]int
+	arena   []byte        // the values of all string columns
+	texts   []textBuilder // per column
 	ints    [][]int64
 	rows    int
 }
 
-// NewBuilder gives an empty builder for rows of these columns.
-func NewBuilder(columns []Column) *Builder {
-	b := &Builder{columns: columns}
-	b.reset()
-	return b
+// textBuilder gathers the values of one string column.
+type textBuilder struct {
+	extents []extent // where the values lie in the arena
+	codes   []uint32 // per row: its value
+	recent  [1 << recentBits]uint32
 }
 
-func (b *Builder) reset() {
-	n := len(b.columns)
-	*b = Builder{columns: b.columns, arena: b.arena[:0], starts: make([][]int, n), ends: make([][]int, n), ints: make([][]int64, n)}
+type extent struct{ start, end int }
+
+// recentBits sizes the memory for values that were met: by a hash of a value,
+// 1 + the code of the last one that had it. A value that was forgotten gets
+// another code, which costs nothing but space.
+const recentBits = 10
+
+// NewBuilder gives an empty builder for rows of these columns.
+func NewBuilder(columns []Column) *Builder {
+	return &Builder{columns: columns, texts: make([]textBuilder, len(columns)), ints: make([][]int64, len(columns))}
 }
 
 // Text adds a value to a String column; an empty one is absent.
 func (b *Builder) Text(column int, value []byte) {
-	b.starts[column] = append(b.starts[column], len(b.arena))
+	c := &b.texts[column]
+	recent := &c.recent[hashOf(value)]
+	if *recent > 0 {
+		if s := c.extents[*recent-1]; string(b.arena[s.start:s.end]) == string(value) {
+			c.codes = append(c.codes, *recent-1)
+			return
+		}
+	}
+	start := len(b.arena)
 	b.arena = append(b.arena, value...)
-	b.ends[column] = append(b.ends[column], len(b.arena))
+	c.codes = append(c.codes, uint32(len(c.extents)))
+	c.extents = append(c.extents, extent{start, len(b.arena)})
+	*recent = uint32(len(c.extents))
+}
+
+// hashOf looks at a value's end, which is where ids differ.
+func hashOf(value []byte) uint32 {
+	var end uint32
+	if n := len(value); n >= 4 {
+		end = binary.LittleEndian.Uint32(value[n-4:])
+	} else {
+		for _, c := range value {
+			end = end<<8 | uint32(c)
+		}
+	}
+	return (end + uint32(len(value))) * 0x9E3779B1 >> (32 - recentBits)
 }
 
 // String is Text for a string.
-func (b *Builder) String(column int, value string) {
-	b.starts[column] = append(b.starts[column], len(b.arena))
-	b.arena = append(b.arena, value...)
-	b.ends[column] = append(b.ends[column], len(b.arena))
-}
+func (b *Builder) String(column int, value string) { b.Text(column, []byte(value)) }
 
 // Int adds a value to an Integer or Time column.
 func (b *Builder) Int(column int, value int64) {
@@ -58,16 +86,37 @@ func (b *Builder) Take() Batch {
 	text := string(b.arena)
 	batch := make(Batch, len(b.columns))
 	for i, c := range b.columns {
-		if c.Type != String {
+		if c.Type == String {
+			batch[i].Text = b.texts[i].take(text)
+		} else {
 			batch[i].Int = b.ints[i]
-			continue
+			b.ints[i] = make([]int64, 0, b.rows)
 		}
-		values := make([]string, len(b.ends[i]))
-		for row, end := range b.ends[i] {
-			values[row] = text[b.starts[i][row]:end]
-		}
-		batch[i].Text.Values = values
 	}
-	b.reset()
+	b.arena, b.rows = b.arena[:0], 0
 	return batch
+}
+
+// take hands out the values, which lie in text, coded where they repeat.
+func (c *textBuilder) take(text string) Coded {
+	coded := Coded{Values: make([]string, len(c.extents)), Codes: c.codes}
+	for i, s := range c.extents {
+		coded.Values[i] = text[s.start:s.end]
+	}
+	if coded.Repeats() {
+		c.codes = make([]uint32, 0, len(c.codes))
+	} else {
+		values := coded.Values
+		if len(values) < len(c.codes) {
+			values = make([]string, len(c.codes))
+			for row, code := range c.codes {
+				values[row] = coded.Values[code]
+			}
+		}
+		coded = Coded{Values: values}
+		c.codes = c.codes[:0]
+	}
+	c.extents = c.extents[:0]
+	clear(c.recent[:])
+	return coded
 }

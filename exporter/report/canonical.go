@@ -201,7 +201,7 @@ func AppendString(buf []byte, text string) []byte {
 // plainPrefix is how many bytes at the start of a text certainly need no
 // escape. It looks at eight bytes at a time: a byte b is below 0x20 or zero
 // after the XOR with a character exactly where b-k borrows into its high bit.
-func plainPrefix(text string) int {
+func plainPrefix[T string | []byte](text T) int {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	i := 0
 	for ; i+8 <= len(text); i += 8 {

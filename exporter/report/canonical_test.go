@@ -188,7 +188,11 @@ func TestAppendTime(t *testing.T) {
 	for range 50_000 {
 		times = append(times, firstMS+random.Int64N(lastMS-firstMS+1))
 	}
-	for _, ms := range times {
+	var parser TimeParser
+	for i, ms := range times {
+		if i%3 > 0 { // and a few of one day
+			ms = min(times[i-i%3]+random.Int64N(2*msPerDay), lastMS)
+		}
 		want := time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z")
 		if got := string(AppendTime(nil, ms)); got != want || FormatTime(ms) != want {
 			t.Fatalf("%d ms: AppendTime %s, FormatTime %s, want %s", ms, got, FormatTime(ms), want)
@@ -196,10 +200,37 @@ func TestAppendTime(t *testing.T) {
 		if back, err := ParseTime(want); err != nil || back != ms {
 			t.Fatalf("ParseTime(%s) = %d, %v; want %d", want, back, err, ms)
 		}
+		if back, err := parser.Parse([]byte(want)); err != nil || back != ms {
+			t.Fatalf("TimeParser: %s is %d, %v; want %d", want, back, err, ms)
+		}
+	}
+}
+
+// What is one byte off is refused, or read as package time reads it.
+func TestTimeParserOneByteOff(t *testing.T) {
+	const text = "2024-02-29T23:59:59.999Z"
+	var parser TimeParser
+	for at := range len(text) {
+		for c := range 256 {
+			changed := []byte(text)
+			changed[at] = byte(c)
+			want, err := time.Parse(timeLayout, string(changed))
+			ok := err == nil && want.Format(timeLayout) == string(changed)
+			if got, err := parser.Parse(changed); (err == nil) != ok || ok && got != want.UnixMilli() {
+				t.Errorf("%q: got %d, %v; want %v, %t", changed, got, err, want, ok)
+			}
+			if got, err := parser.Parse([]byte(text)); err != nil || got != 1709251199999 {
+				t.Fatalf("%q after %q: got %d, %v", text, changed, got, err)
+			}
+		}
 	}
 }
 
 func TestParseTimeRefusals(t *testing.T) {
+	var warm TimeParser
+	if _, err := warm.Parse([]byte("2026-01-01T00:00:00.000Z")); err != nil {
+		t.Fatal(err)
+	}
 	for _, text := range []string{
 		"", "2026-01-01", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00.0000Z", "2026-01-01T00:00:00,000Z", "2026-01-01t00:00:00.000z",
 		"2026-01-01T00:00:00.000+00:00", "2026-01-01T24:00:00.000Z", "2026-01-01T23:59:60.000Z", "2026-02-29T00:00:00.000Z", " 2026-01-01T00:00:00.000Z",
@@ -207,6 +238,9 @@ func TestParseTimeRefusals(t *testing.T) {
 	} {
 		if ms, err := ParseTime(text); err == nil {
 			t.Errorf("ParseTime(%q) = %d, want an error", text, ms)
+		}
+		if ms, err := warm.Parse([]byte(text)); err == nil {
+			t.Errorf("TimeParser: %q is %d, want an error", text, ms)
 		}
 	}
 }

@@ -91,8 +91,10 @@ var errStopped = errors.New("the reader stopped early")
 type sectionReader struct {
 	*scanner
 	section *Section
-	first   bool // no section stands before it
+	first   bool  // no section stands before it
+	rows    int64 // that were begun
 	totals  Totals
+	times   TimeParser
 }
 
 func (s *sectionReader) read(yield func(Batch, error) bool) error {
@@ -142,14 +144,15 @@ func (s *sectionReader) row(cells []Cell, b *Builder) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	switch seen := s.totals[s.section.Name]["rows"] + int64(b.Len()); {
+	switch {
 	case c == ']':
 		return false, s.literal("]")
-	case seen > 0:
+	case s.rows > 0:
 		if err := s.literal(","); err != nil {
 			return false, err
 		}
 	}
+	s.rows++
 	for i := range cells {
 		if err := s.literal(cells[i].Before); err != nil {
 			return false, err
@@ -188,7 +191,7 @@ func (s *sectionReader) value(column int, b *Builder) error {
 		if err != nil {
 			return err
 		}
-		ms, err := ParseTime(string(text))
+		ms, err := s.times.Parse(text)
 		b.Int(column, ms)
 		return err
 	}

@@ -187,11 +187,8 @@ func FormatTime(ms int64) string {
 
 // ParseTime reads exactly what [FormatTime] writes.
 func ParseTime(text string) (int64, error) {
-	t, err := time.Parse(timeLayout, text)
-	if err != nil || FormatTime(t.UnixMilli()) != text {
-		return 0, fmt.Errorf("time %q: want the form %s", text, timeLayout)
-	}
-	return t.UnixMilli(), nil
+	var p TimeParser
+	return p.Parse([]byte(text))
 }
 
 // Build computes the report of a kind over one consistent state. The rows are

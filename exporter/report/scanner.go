@@ -33,6 +33,13 @@ func (in *scanner) wrap(err error) error {
 
 // need makes n bytes available, or fails.
 func (in *scanner) need(n int) error {
+	if len(in.buf)-in.pos >= n {
+		return nil
+	}
+	return in.fill(n)
+}
+
+func (in *scanner) fill(n int) error {
 	for len(in.buf)-in.pos < n {
 		if in.eof {
 			return io.ErrUnexpectedEOF
@@ -101,8 +108,9 @@ func (in *scanner) str() ([]byte, error) {
 	if err := in.literal(`"`); err != nil {
 		return nil, err
 	}
+	plain := plainLength(in.buf[in.pos:]) // most strings end there
 	escaped := false
-	for n := 0; n <= maxString; n++ {
+	for n := min(plain, maxString); n <= maxString; n++ {
 		if err := in.need(n + 1); err != nil {
 			return nil, err
 		}
@@ -113,7 +121,7 @@ func (in *scanner) str() ([]byte, error) {
 			if escaped {
 				return unescape(text)
 			}
-			return text, checkPlain(text)
+			return text, checkPlain(text, min(plain, n))
 		case '\\':
 			escaped = true
 			n++
@@ -122,8 +130,20 @@ func (in *scanner) str() ([]byte, error) {
 	return nil, fmt.Errorf("a string is longer than %d bytes", maxString)
 }
 
-func checkPlain(text []byte) error {
-	for _, c := range text {
+// plainLength is how many bytes at the start of a text are neither quotes nor
+// backslashes nor control characters.
+func plainLength(text []byte) int {
+	n := plainPrefix(text)
+	for n < len(text) && text[n] >= 0x20 && text[n] != '"' && text[n] != '\\' {
+		n++
+	}
+	return n
+}
+
+// checkPlain checks text without escapes, which is known to begin with so many
+// plain bytes.
+func checkPlain(text []byte, plain int) error {
+	for _, c := range text[plain:] {
 		if c < 0x20 {
 			return fmt.Errorf("a bare control character %#02x in a string", c)
 		}
@@ -170,7 +190,8 @@ func (in *scanner) integer() (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%q is not a 64-bit integer", text)
 	}
-	want := appendInteger(nil, v)
+	var written [24]byte
+	want := appendInteger(written[:0], v)
 	if quoted := want[0] == '"'; quoted != (c == '"') || string(bytes.Trim(want, `"`)) != string(text) {
 		return 0, fmt.Errorf("integer %s is not in canonical form: want %s", text, want)
 	}
@@ -179,8 +200,10 @@ func (in *scanner) integer() (int64, error) {
 
 func (in *scanner) digits() ([]byte, error) {
 	for n := 0; n < 20; n++ {
-		if err := in.need(n + 1); err != nil {
-			return nil, err
+		if in.pos+n >= len(in.buf) {
+			if err := in.need(n + 1); err != nil {
+				return nil, err
+			}
 		}
 		if c := in.buf[in.pos+n]; c != '-' && (c < '0' || c > '9') {
 			text := in.buf[in.pos : in.pos+n]
