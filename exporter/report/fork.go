@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"errors"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -9,11 +10,14 @@ import (
 // forkDepth is how many batches a reader may lag behind the fastest one.
 const forkDepth = 4
 
+// errAbandoned is what readers are told where the document's rows panic.
+var errAbandoned = errors.New("the rows were abandoned")
+
 // Fork reads a document once for several readers that run side by side, each
-// on its own goroutine. A reader reads the sections in order, each once. The
-// first error, of a reader or of the document's rows, ends them all and is
-// returned once all have ended.
-func Fork(ctx context.Context, d *Document, readers ...func(*Document) error) error {
+// on its own goroutine; the document's rows are made on the caller's. A reader
+// reads the sections in order, each once. The first error, of a reader or of
+// the document's rows, ends them all and is returned once all have ended.
+func Fork(ctx context.Context, d *Document, readers ...func(*Document) error) (err error) {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	var group errgroup.Group
@@ -29,21 +33,24 @@ func Fork(ctx context.Context, d *Document, readers ...func(*Document) error) er
 			return err
 		})
 	}
-	group.Go(func() error {
-		defer func() {
-			for _, b := range branches {
-				close(b)
-			}
-		}()
-		for section := range d.Sections {
-			if err := feed(ctx, d.Sections[section].Rows, section, branches); err != nil {
-				fail(err) // before the branches close, or a reader would take what it got for the whole
-				return err
-			}
+	err = errAbandoned
+	defer func() {
+		if err != nil {
+			fail(err) // before the branches close, or a reader would take what it got for the whole
 		}
-		return nil
-	})
-	return group.Wait()
+		for _, b := range branches {
+			close(b)
+		}
+		if ended := group.Wait(); ended != nil || err != nil {
+			err = context.Cause(ctx)
+		}
+	}()
+	for section := range d.Sections {
+		if err := feed(ctx, d.Sections[section].Rows, section, branches); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // part is a batch of one section.

@@ -142,6 +142,25 @@ func TestForkSourceFails(t *testing.T) {
 	}
 }
 
+// A panic of the rows is the caller's, and no reader takes what it got for the
+// whole.
+func TestForkRowsPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := forkDocument(3, nil)
+		d.Sections[1].Rows = func(func(Batch, error) bool) { panic("rows") }
+		var got error
+		defer func() {
+			if crash := recover(); crash != "rows" || !errors.Is(got, errAbandoned) {
+				t.Errorf("got panic %v, and the reader %v; want rows, and %v", crash, got, errAbandoned)
+			}
+		}()
+		_ = Fork(t.Context(), d, func(d *Document) error {
+			_, got = readAll(d)
+			return got
+		})
+	})
+}
+
 func TestForkIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
