@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 )
 
@@ -39,13 +40,20 @@ type heapMeter struct {
 	io.ReaderAt
 	base, peak int64
 	reads      int
+	mu         sync.Mutex // guards all but ReaderAt
 }
 
 func (m *heapMeter) ReadAt(p []byte, offset int64) (int, error) {
+	m.look()
+	return m.ReaderAt.ReadAt(p, offset)
+}
+
+func (m *heapMeter) look() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.reads++; m.reads%64 == 0 {
 		m.peak = max(m.peak, heap()-m.base)
 	}
-	return m.ReaderAt.ReadAt(p, offset)
 }
 
 // heap is the size in bytes of what is reachable.

@@ -51,6 +51,7 @@ type check struct {
 	signature []byte
 	proofText []byte
 	anchored  bool // a pinned key signed the manifest
+	retold    bool // the artifact decodes to the data.json that was hashed
 
 	proof  *tilelog.Proof           // once it was read
 	logKey *LogKey                  // the pinned one that signed the proof's checkpoint
