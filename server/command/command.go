@@ -50,6 +50,9 @@ func Run(ctx context.Context, env Env, args []string) int {
 		args = append([]string{args[0], "version"}, args[2:]...)
 	}
 	tree := env.tree()
+	if len(args) > 1 && args[1] == completeWord {
+		return env.conclude(ctx, complete(env.Stdout, tree, args[2:]), false)
+	}
 	arranged, err := arrange(tree, args[1:])
 	if err == nil {
 		err = env.app(tree).RunContext(ctx, append(args[:1:1], arranged...))
@@ -85,12 +88,13 @@ func (env *Env) tree() *cli.Command {
 			env.key(),
 			env.log(),
 			env.check(),
+			env.completion(),
 			env.version(),
 		},
 	}
 	tree.HelpName = tree.Name
 	for _, c := range tree.Subcommands {
-		env.complete(tree.Name, c)
+		env.share(tree.Name, c)
 	}
 	return tree
 }
@@ -114,8 +118,8 @@ func (env *Env) app(tree *cli.Command) *cli.App {
 	}
 }
 
-// complete gives every command what all of them share.
-func (env *Env) complete(parent string, c *cli.Command) {
+// share gives every command what all of them share.
+func (env *Env) share(parent string, c *cli.Command) {
 	c.HelpName = parent + " " + c.Name
 	c.OnUsageError = usageError(c)
 	c.HideHelp = true
@@ -123,7 +127,7 @@ func (env *Env) complete(parent string, c *cli.Command) {
 		c.Action = env.group(c)
 	}
 	for _, sub := range c.Subcommands {
-		env.complete(c.HelpName, sub)
+		env.share(c.HelpName, sub)
 	}
 }
 

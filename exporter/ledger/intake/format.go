@@ -19,6 +19,9 @@ const (
 	CloudEvents Format = "cloudevents"
 )
 
+// Formats are all of them.
+var Formats = []Format{CSV, XLSX, NDJSON, JSON, CloudEvents}
+
 var contentTypes = map[string]Format{
 	"text/csv":                           CSV,
 	"application/csv":                    CSV,
