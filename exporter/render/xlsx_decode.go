@@ -36,7 +36,12 @@ func readXLSX(r io.ReaderAt, size int64, d *report.Document) error {
 		own := in.parts[first : first+in.sheets[s.Name]]
 		first += len(own)
 		d.Sections[i].Rows = func(yield func(report.Batch, error) bool) {
-			if err := in.section(i, own, yield); err != nil {
+			stopped := false
+			err := in.section(i, own, func(batch report.Batch, err error) bool {
+				stopped = !yield(batch, err)
+				return !stopped
+			})
+			if err != nil && !stopped { // a reader that stopped hears nothing more
 				yield(nil, fmt.Errorf("decode xlsx: %w", err))
 			}
 		}
