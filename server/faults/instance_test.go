@@ -121,7 +121,7 @@ func (o *output) String() string {
 // command that runs it.
 func launch(t *testing.T, dir string, wrapper []string, args ...string) *instance {
 	t.Helper()
-	line := append(append([]string{}, wrapper...), program, "serve", "--data", dir, "--listen", "127.0.0.1:0", "--token-rate", "0")
+	line := append(append([]string{}, wrapper...), program, "serve", "--data", dir, "--listen", "127.0.0.1:0", "--token-rate", "0", "--login-failures", "0")
 	line = append(line, args...)
 	i := &instance{
 		t: t, cmd: exec.Command(line[0], line[1:]...), ended: make(chan struct{}),
