@@ -246,6 +246,8 @@ func TestRecovery(t *testing.T) {
 				t.Fatal(err)
 			}
 			content, _ := os.ReadFile(bad.path())
+			var told strings.Builder
+			bad.Log = slog.New(slog.NewTextHandler(&told, nil))
 			db = bad.mustOpen(t)
 			r := db.Recovery()
 			if r == nil || !strings.HasPrefix(r.From, c.from) || r.Problem == "" || (r.Taken != nil) != (c.from == snapshotsDir) || r.Transaction == 0 {
@@ -253,6 +255,9 @@ func TestRecovery(t *testing.T) {
 			}
 			if got := keysOf(t, db); !slices.Equal(got, c.keys) {
 				t.Errorf("keys: got %v, want %v", got, c.keys)
+			}
+			if got := told.String(); !strings.Contains(got, "level=WARN") || !strings.Contains(got, c.from) {
+				t.Errorf("the log tells %q, want a warning with %s", got, c.from)
 			}
 			if kept, err := os.ReadFile(filepath.Join(bad.Dir, r.Kept)); r.Kept != "" && (err != nil || !bytes.Equal(kept, content)) {
 				t.Errorf("kept %s: got %d bytes, %v; want what was no good", r.Kept, len(kept), err)

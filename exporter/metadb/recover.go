@@ -55,7 +55,12 @@ func (h *Home) recover(ctx context.Context, problem error) (*Recovery, error) {
 	if err := durable.Replace(filepath.Join(h.Dir, recoveryFile), h.Tmp, durable.Content(append(text, '\n'))); err != nil {
 		return nil, err
 	}
-	return r, durable.Rename(staged, h.path())
+	if err := durable.Rename(staged, h.path()); err != nil {
+		return nil, err
+	}
+	h.Log.Warn("the database was no good; an earlier state of it has taken its place, and what came after that is missing",
+		"problem", r.Problem, "from", r.From, "transaction", r.Transaction, "activities", r.Activities, "exports", r.Exports, "kept", r.Kept)
+	return r, nil
 }
 
 func newRecovery(problem error) *Recovery {

@@ -400,7 +400,7 @@ func TestVerifyPageAgreesOnFlippedBytes(t *testing.T) {
 	agree(t, "genuine", b.verifyInPage(r), r.verifyInGo(t)) // leaves the bundle in the page
 	var places []int
 	for at := range r.bundle {
-		if at%53 == 0 || at > len(r.bundle)-700 && at%11 == 0 { // the directory
+		if at%13 == 0 || at > len(r.bundle)-700 && at%5 == 0 { // the directory
 			places = append(places, at)
 		}
 	}

@@ -20,7 +20,7 @@ import (
 )
 
 // kills is how often TestKill ends the server, and set by LICENSEKIT_KILLS.
-const kills = 100
+const kills = 200
 
 func TestKill(t *testing.T) {
 	t.Parallel()
