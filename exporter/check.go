@@ -11,6 +11,7 @@ import (
 
 	"licensekit/blobstore"
 	"licensekit/exporter/evidence"
+	"licensekit/exporter/metadb"
 	"licensekit/exporter/report"
 )
 
@@ -44,9 +45,11 @@ func (r *CheckResult) note(what, id string, err error) {
 
 // Check walks all that is kept: every blob hashes to its name, every export's
 // metadata agrees with its signed manifest and with the log, every manifest in
-// the log has its export, keys are whole, the ledger's derived data follow from its facts, the
-// audit trail is whole, and the database's pages hang together. An error means that it could not be
-// checked; what is wrong is in the result.
+// the log has its export, keys are whole, the ledger's derived data follow from
+// its facts, the audit trail is whole, and the database's pages hang together.
+// That the database was no good when it was opened, and an earlier state took
+// its place, is a problem too. An error means that it could not be checked; what
+// is wrong is in the result.
 func (e *Exporter) Check(ctx context.Context) (*CheckResult, error) {
 	r := &CheckResult{Problems: []Problem{}}
 	for _, check := range []func(context.Context, *CheckResult) error{e.checkBlobs, e.checkExports, e.checkLogs, e.checkKeys, e.checkData} {
@@ -172,6 +175,9 @@ func (e *Exporter) checkData(ctx context.Context, r *CheckResult) error {
 	}
 	if err := e.opts.Trail.Check(ctx); ctx.Err() == nil {
 		r.note("audit", "", err)
+	}
+	if e.recovery != nil {
+		r.note("database", metadb.File, e.recovery)
 	}
 	return e.db.View(func(tx *bbolt.Tx) error {
 		for err := range tx.Check() {

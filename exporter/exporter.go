@@ -44,6 +44,7 @@ import (
 	"licensekit/exporter/audit"
 	"licensekit/exporter/evidence"
 	"licensekit/exporter/ledger"
+	"licensekit/exporter/metadb"
 	"licensekit/exporter/render"
 	"licensekit/exporter/report"
 	"licensekit/exporter/sealed"
@@ -90,6 +91,7 @@ const makersPerWorker = 8
 // Exporter makes exports and keeps them. It is safe for concurrent use.
 type Exporter struct {
 	db       sealed.Database
+	recovery *metadb.Recovery // of db, nil if it was good
 	blobs    *blobstore.Store
 	ledger   *ledger.Ledger
 	log      *Log   // the one that grows, the last of logs
@@ -120,7 +122,7 @@ type Exporter struct {
 // [ErrRolledBack], [ErrNoAnchor].
 func Open(ctx context.Context, dir *Directory, facts *ledger.Ledger, opts Options) (*Exporter, error) {
 	e := &Exporter{
-		db: dir.DB, blobs: dir.Blobs, ledger: facts,
+		db: dir.DB, recovery: dir.DB.Recovery(), blobs: dir.Blobs, ledger: facts,
 		keys: cmp.Or(opts.Keys, dir.Keys()), instance: dir.Instance, witnesses: dir.Witnesses(), tmp: dir.Tmp(), opts: opts,
 		outage: outage{begun: make(chan struct{})}, queue: newQueue(cmp.Or(opts.MaxQueued, MaxQueued)), rendering: make(chan struct{}, opts.Workers), verifying: make(chan struct{}, 1),
 	}

@@ -3,17 +3,18 @@ package exporter
 import (
 	"errors"
 	"sync"
+	"syscall"
 
 	"licensekit/blobstore"
 	"licensekit/exporter/evidence/tilelog"
 	"licensekit/exporter/metadb"
 )
 
-// IsOutage tells whether an error says that a part of the data directory takes
-// no more writes until it is opened again: after an I/O error it is unknown
-// what the disk holds. A full disk is no such error.
+// IsOutage tells whether an error is one of the disk, or says that a part of
+// the data directory takes no more writes until it is opened again: after an
+// I/O error it is unknown what the disk holds. A full disk is no such error.
 func IsOutage(err error) bool {
-	return errors.Is(err, metadb.ErrFailed) || errors.Is(err, blobstore.ErrFault) || errors.Is(err, tilelog.ErrBroken)
+	return errors.Is(err, syscall.EIO) || errors.Is(err, metadb.ErrFailed) || errors.Is(err, blobstore.ErrFault) || errors.Is(err, tilelog.ErrBroken)
 }
 
 // outage is the first error of that kind. Whoever serves should stop then.

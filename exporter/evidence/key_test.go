@@ -161,6 +161,16 @@ func TestForeignKeyFile(t *testing.T) {
 	}
 }
 
+// What stands before a key and is no title may have been one.
+func TestDamagedTitle(t *testing.T) {
+	key := privatePEM(t, mustEd25519(t))
+	for _, line := range []string{"licejsekit export key, created 2026-01-02T03:04:05.000Z", "licensekit export key, created 2026-01-02", "x"} {
+		if _, err := parseKey(append([]byte(line+"\n"), key...), ForExport, born); err == nil || !strings.Contains(err.Error(), "no title") {
+			t.Errorf("%q: got %v, want an error that it is no title", line, err)
+		}
+	}
+}
+
 func TestSecretIsNotPrinted(t *testing.T) {
 	secret := mustEd25519(t)
 	key, err := parseKey(privatePEM(t, secret), ForExport, born)

@@ -110,7 +110,11 @@ func parseKey(text []byte, purpose Purpose, modified time.Time) (*SigningKey, er
 	}
 	created := report.Instant(modified.UnixMilli())
 	head, _, _ := bytes.Cut(text, []byte("-----BEGIN "))
-	if written, at, ok := parseTitle(strings.TrimSpace(string(head))); ok {
+	if line := strings.TrimSpace(string(head)); line != "" {
+		written, at, ok := parseTitle(line)
+		if !ok {
+			return nil, fmt.Errorf("%.80q before the key is no title; without one, the file begins with -----BEGIN", line)
+		}
 		if err := sameText("the key's purpose", string(purpose), string(written)); err != nil {
 			return nil, err
 		}

@@ -29,6 +29,11 @@ type Recovery struct {
 	Contents
 }
 
+// Error says what was wrong and what there is instead.
+func (r *Recovery) Error() string {
+	return fmt.Sprintf("it was no good when it was opened (%s); in its place is %s, with %d activities and %d exports, and what came after that is missing", r.Problem, r.From, r.Activities, r.Exports)
+}
+
 // BeforeLast is where a recovery is from that only leaves out the newest
 // transaction of the file itself.
 const BeforeLast = "meta.db before its last transaction"
@@ -58,8 +63,7 @@ func (h *Home) recover(ctx context.Context, problem error) (*Recovery, error) {
 	if err := durable.Rename(staged, h.path()); err != nil {
 		return nil, err
 	}
-	h.Log.Warn("the database was no good; an earlier state of it has taken its place, and what came after that is missing",
-		"problem", r.Problem, "from", r.From, "transaction", r.Transaction, "activities", r.Activities, "exports", r.Exports, "kept", r.Kept)
+	h.Log.Warn("the database has been replaced", "error", r, "transaction", r.Transaction, "kept", r.Kept)
 	return r, nil
 }
 
