@@ -162,7 +162,7 @@ func signedBy(m *evidence.Manifest) facts {
 }
 
 // checkKeys reads the keys that no longer sign; those that do were read when the
-// directory was opened.
+// directory was opened, and are compared with what the log says of them.
 func (e *Exporter) checkKeys(_ context.Context, r *CheckResult) error {
 	_, err := e.PublicKeys()
 	r.note("key", "", err)

@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -186,10 +187,13 @@ func (e *Exporter) logOf(origin string) (*Log, error) {
 
 // checkLogs walks the leaves, whose hashes each log compares with its tree.
 func (e *Exporter) checkLogs(ctx context.Context, r *CheckResult) error {
+	before, signs := e.Key().ID(), ""
 	for _, l := range e.logs {
 		err := l.Walk(ctx, 0, func(index int64, leaf []byte) error {
 			r.Checked.Entries++
-			r.note("log", fmt.Sprintf("%s %d", l.Origin(), index), e.checkLeaf(leaf))
+			signer, err := e.checkLeaf(leaf)
+			signs = cmp.Or(signer, signs)
+			r.note("log", fmt.Sprintf("%s %d", l.Origin(), index), err)
 			return ctx.Err()
 		})
 		if ctx.Err() == nil {
@@ -202,23 +206,35 @@ func (e *Exporter) checkLogs(ctx context.Context, r *CheckResult) error {
 			return err
 		}
 	}
+	if after := e.Key().ID(); signs != "" && signs != before && signs != after { // it may have been rotated meanwhile
+		r.note("key", after, fmt.Errorf("the log says that %s signs exports, and of no rotation to this key", signs))
+	}
 	return nil
 }
 
-func (e *Exporter) checkLeaf(leaf []byte) error {
+// checkLeaf checks what a leaf is about. signer is the id of the key that it
+// shows to sign exports, "" where it shows none.
+func (e *Exporter) checkLeaf(leaf []byte) (signer string, err error) {
 	kind, err := evidence.LeafType(leaf)
 	if err != nil {
-		return err
+		return "", err
 	}
 	switch kind {
 	case evidence.PredicateType:
 		m, err := evidence.ParseManifest(leaf)
-		if err == nil {
-			_, err = e.entry(ID(m.ExportID))
+		if err != nil {
+			return "", err
 		}
-		return err
+		_, err = e.entry(ID(m.ExportID))
+		return m.KeyID, err
+	case evidence.RotationType:
+		rotation, err := evidence.ParseRotation(leaf)
+		if err != nil {
+			return "", err
+		}
+		return rotation.New.ID(), nil
 	case evidence.RestartType:
-		return e.checkRestart(leaf)
+		return "", e.checkRestart(leaf)
 	}
-	return nil
+	return "", nil
 }
