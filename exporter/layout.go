@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -87,8 +88,8 @@ func (d *Directory) makeDatabase() error {
 // whether it did; what was damaged is kept aside. What the log and the blobs
 // hold, which is all exports, is entered when the directory is opened; API keys
 // and reporting data are gone.
-func RebuildDatabase(path string) (made bool, err error) {
-	d := &Directory{Path: path}
+func RebuildDatabase(path string, log *slog.Logger) (made bool, err error) {
+	d := &Directory{Path: path, log: log}
 	err = d.readFormat()
 	if err == nil {
 		err = d.takeLock()

@@ -42,7 +42,7 @@ func TestEndsAreRecorded(t *testing.T) {
 	if err := os.Remove(filepath.Join(h.path, databaseFile)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := RebuildDatabase(h.path); err != nil {
+	if _, err := RebuildDatabase(h.path, quiet); err != nil {
 		t.Fatal(err)
 	}
 	h.open()

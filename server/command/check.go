@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 
 	"github.com/urfave/cli/v2"
@@ -42,7 +43,7 @@ func (env *Env) repair(c *cli.Context) error {
 	if c.String("url") != "" {
 		return usage("--repair works on a data directory, not on a --url").hinted("run it where the data directory is")
 	}
-	made, err := exporter.RebuildDatabase(c.String("data"))
+	made, err := exporter.RebuildDatabase(c.String("data"), env.logger(slog.LevelWarn, false))
 	if made {
 		fmt.Fprintln(env.Stderr, "made a new database; the exports are entered from the log")
 	}
