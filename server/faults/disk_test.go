@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,13 +75,17 @@ func need(t *testing.T, name string) {
 	}
 }
 
-// traced finds the process that a tracer runs.
+// traced finds the process that a tracer runs: 0 if it has ended.
 func (i *instance) traced() (pid int) {
 	i.t.Helper()
 	tracer := i.cmd.Process.Pid
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", tracer, tracer))
+	child := strings.TrimSpace(string(text))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) || err == nil && child == "" {
+		return 0
+	}
 	if err == nil {
-		pid, err = strconv.Atoi(strings.TrimSpace(string(text)))
+		pid, err = strconv.Atoi(child)
 	}
 	if err != nil {
 		i.t.Fatalf("children of the tracer: got %q, %v; want one", text, err)
@@ -142,7 +147,7 @@ func injected(t *testing.T, what, call, inject string) (up, ended bool) {
 		i.pid = i.traced()
 		c.script(t.Context(), i, 1)
 		c.follow(i)
-		if ended = i.endedBy(20 * time.Millisecond); !ended {
+		if ended = i.pid == 0 || i.endedBy(20*time.Millisecond); !ended {
 			syscall.Kill(i.pid, syscall.SIGTERM)
 			if code := i.wait(); code != 0 && code != 1 || strings.Contains(i.output.String(), "goroutine ") {
 				t.Errorf("%s: stop: got exit code %d:\n%s", what, code, &i.output)
