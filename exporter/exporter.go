@@ -59,6 +59,7 @@ var (
 	ErrClosed      = errors.New("the exporter is shutting down")
 	ErrIdempotency = errors.New("the idempotency key was used for another request")
 	ErrNotReady    = errors.New("the export is not ready")
+	ErrNotSigned   = errors.New("no key of this instance signed for the stored artifact")
 	ErrLost        = errors.New("the stored artifact is missing")
 )
 

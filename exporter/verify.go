@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"licensekit/blobstore"
 	"licensekit/exporter/evidence"
 )
 
@@ -92,4 +93,54 @@ func (e *Exporter) ownTrust(bundle *Bundle) (trust evidence.Trust, err error) {
 		trust.Consistency = append(trust.Consistency, proof.Marshal())
 	}
 	return trust, nil
+}
+
+// Vouched opens the artifact of an export once it is sure that a key of this
+// instance signed for its bytes: for readers that nothing else should reach.
+// Errors: as [Exporter.Artifact], and [ErrNotSigned].
+func (e *Exporter) Vouched(ctx context.Context, id ID) (*blobstore.Blob, Export, error) {
+	blob, export, err := e.Artifact(ctx, id) // which has compared the bytes with the digest
+	if err != nil {
+		return nil, export, err
+	}
+	if err := e.vouch(ctx, export); err != nil {
+		blob.Close()
+		return nil, export, fmt.Errorf("artifact of %s: %w", id, err)
+	}
+	return blob, export, nil
+}
+
+func (e *Exporter) vouch(ctx context.Context, export Export) error {
+	stored, err := e.entry(export.ID)
+	if err != nil {
+		return err
+	}
+	envelope, err := e.envelope(ctx, *stored.Manifest)
+	if err != nil {
+		return err
+	}
+	manifest, err := envelope.Parse()
+	if err != nil {
+		return err
+	}
+	if manifest.Artifact.Digest != *export.ArtifactDigest || manifest.ExportID != string(export.ID) {
+		return fmt.Errorf("%w: the manifest is about another one", ErrNotSigned)
+	}
+	records, err := e.PublicKeys()
+	if err != nil {
+		return err
+	}
+	for _, record := range records {
+		if record.Purpose != evidence.ForExport {
+			continue
+		}
+		key, err := evidence.ParsePublicKey(evidence.ForExport, []byte(record.PEM))
+		if err != nil {
+			return err
+		}
+		if envelope.Check(key) == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: none of %d keys did", ErrNotSigned, len(records))
 }

@@ -39,7 +39,8 @@ func newPreviews(exports *exporter.Exporter) *previews {
 	return &previews{exports: exports, turn: make(chan struct{}, 1), kept: map[preview]render.Picture{}}
 }
 
-// draw gives a page, counted from 1, as a PNG picture.
+// draw gives a page, counted from 1, as a PNG picture. MuPDF sees only files
+// that this instance signed for.
 func (p *previews) draw(ctx context.Context, id exporter.ID, page int) (picture render.Picture, err error) {
 	wanted := preview{id, page}
 	if picture = p.find(wanted); picture.PNG != nil {
@@ -53,7 +54,7 @@ func (p *previews) draw(ctx context.Context, id exporter.ID, page int) (picture 
 	case <-ctx.Done():
 		return picture, &problem{status: 503, code: "UNAVAILABLE", message: "other pages are being drawn", header: map[string]string{"Retry-After": "5"}}
 	}
-	blob, export, err := p.exports.Artifact(ctx, id)
+	blob, export, err := p.exports.Vouched(ctx, id)
 	if err != nil {
 		return picture, err
 	}

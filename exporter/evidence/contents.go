@@ -128,7 +128,8 @@ func (c *check) checkDerived() error {
 }
 
 // checkPages (9) compares what the pages of an artifact show with the data that
-// it carries. MuPDF, a big parser in C, reads only what a pinned key has signed.
+// it carries. MuPDF, a big parser in C, reads only what a pinned key has signed;
+// that it fails says nothing about the pages.
 func (c *check) checkPages() (string, error) {
 	format, err := render.Parse(c.manifest.Format)
 	switch {
@@ -146,6 +147,9 @@ func (c *check) checkPages() (string, error) {
 	err = format.CheckPages(c.source.ctx, content, content.Size(), render.Info{
 		ExportID: m.ExportID, FrozenAt: int64(m.FrozenAt), Digest: m.Data.Digest, Instance: m.Instance, KeyID: m.KeyID,
 	})
+	if errors.Is(err, render.ErrUnread) {
+		return "", unable(err.Error())
+	}
 	if err != nil {
 		return "", err
 	}

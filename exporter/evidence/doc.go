@@ -125,7 +125,8 @@
 //	8 content     catches an artifact that does not say what data.json says,
 //	              also where both were signed so
 //	9 pages       catches PDF pages that show other values than the data that
-//	              the file carries; takes MuPDF, and a pinned key's signature
+//	              the file carries; takes MuPDF, and a pinned key's signature.
+//	              That MuPDF fails, or takes too long, is an error
 //	10 witnesses  catches a log that shows one history to some and another to
 //	              others, unless as many witnesses as the reviewer's policy asks
 //	              for help it; needs no earlier checkpoint
@@ -208,6 +209,11 @@
 // this program, and may have a genuine bundle of any other export and keys of
 // their own. Trust comes from the caller alone. The reviewer's machine, its
 // copy of this program, and the way on which the public key came are trusted.
+//
+// MuPDF is the one part that is not written in a language that keeps to its
+// memory. It reads nothing that no pinned key has signed, and in a process that
+// can open nothing, so whoever stole the key gains no more than a wrong answer
+// of step 9; see package render/mupdf.
 //
 // README.txt is as trustworthy as the bundle that it is in: a hostile one can
 // hold hostile commands. Step 5 refuses it, but who works with stock tools alone

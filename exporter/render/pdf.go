@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 
+	"licensekit/exporter/render/mupdf"
 	"licensekit/exporter/report"
 )
 
@@ -98,8 +99,9 @@ type Picture struct {
 	Pages int // of the whole file
 }
 
-// The errors of [Preview] that callers branch on.
+// The errors of [Preview] and of [Format].CheckPages that callers branch on.
 var (
 	ErrNoPage  = errors.New("there is no such page")
 	ErrNoMuPDF = errors.New("this program was built without MuPDF")
+	ErrUnread  = mupdf.ErrUnread // says nothing about the pages
 )

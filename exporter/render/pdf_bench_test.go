@@ -27,6 +27,23 @@ func BenchmarkEncodePDF(b *testing.B) {
 	}
 }
 
+func BenchmarkCheckPages(b *testing.B) {
+	if pdfFormat.CheckPages == nil {
+		b.Skip(ErrNoMuPDF)
+	}
+	for _, rows := range []int{100, 100_000} {
+		b.Run(fmt.Sprint(rows), func(b *testing.B) {
+			file, info := encodedPDF(b, syntheticLedger(b, rows))
+			b.SetBytes(int64(len(file)))
+			for b.Loop() {
+				if err := pdfFormat.CheckPages(b.Context(), bytes.NewReader(file), int64(len(file)), info); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // The same table, printed by a browser that LICENSEKIT_CHROMIUM names. It
 // takes minutes.
 func TestPDFBesideChromium(t *testing.T) {

@@ -11,11 +11,11 @@ import (
 	"licensekit/exporter/report"
 )
 
-// pageSource gives the text of the pages of a file, in the order in which it
-// was drawn, with white space between what stands apart.
+// pageSource gives the text of the pages of a file, one after the other, in the
+// order in which it was drawn, with white space between what stands apart.
 type pageSource interface {
 	Count() int
-	Text(page int) (string, error)
+	Next() (string, error)
 }
 
 // comparePages makes sure that the pages say what the canonical form in info
@@ -69,7 +69,7 @@ func (r *pageReader) open() error {
 	if r.page == r.source.Count() {
 		return fmt.Errorf("the pages end before the data does")
 	}
-	text, err := r.source.Text(r.page)
+	text, err := r.source.Next()
 	if err != nil {
 		return err
 	}

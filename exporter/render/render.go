@@ -173,7 +173,8 @@ type Format struct {
 	// CheckPages makes sure that the pages of a file show the data that is
 	// attached to it, and this Info, of which Canonical is not used. It is nil
 	// for formats without pages, and where the program was built without
-	// MuPDF. Only files whose signature was checked should get here.
+	// MuPDF. Only files whose signature was checked should get here. An error
+	// that is [ErrUnread] says nothing about the pages.
 	CheckPages func(ctx context.Context, r io.ReaderAt, size int64, info Info) error
 }
 
