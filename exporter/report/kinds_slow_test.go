@@ -276,7 +276,7 @@ func (s *stocked) slowSettlement(f Filters) map[string][]row {
 			adjusted, adjustedAmount := slowCount(members, func(a Activity) bool { return a.Text[FieldAction] == "usage.adjusted" })
 			late, lateAmount := slowCount(members, func(a Activity) bool {
 				_, end, _ := s.slowPeriod(f, a)
-				return end != Null && a.ReceivedAt >= end
+				return end != Null && end > s.activities[0].ReceivedAt && a.ReceivedAt >= end
 			})
 			return row{events, amount, adjusted, adjustedAmount, late, lateAmount}
 		})

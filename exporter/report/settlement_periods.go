@@ -27,11 +27,16 @@ type periodDimension struct {
 	numbering[period]
 	whole                 *calendar // of the one period that from and to make; nil without them
 	subscriptions, orders *owners
+	opened                int64  // when the first activity was received
 	isLate                []bool // of the facts that were numbered last
 }
 
 func periodsOf(ctx context.Context, source Source, f Filters) (*periodDimension, error) {
 	d := &periodDimension{subscriptions: newOwners(Subscriptions, f), orders: newOwners(Orders, f)}
+	var err error
+	if d.opened, err = opened(ctx, source); err != nil {
+		return nil, err
+	}
 	if f.From == nil && f.To == nil {
 		d.numbering.number(noPeriod)
 		return d, d.read(ctx, source)
@@ -45,6 +50,18 @@ func periodsOf(ctx context.Context, source Source, f Filters) (*periodDimension,
 	}
 	d.whole = &calendar{starts: []int64{Null}, codes: []uint32{d.numbering.number(p)}}
 	return d, nil
+}
+
+// opened tells when the books were: when the first activity was received,
+// [Null] if none was.
+func opened(ctx context.Context, source Source) (int64, error) {
+	for facts, err := range source.Activities(ctx, Scan{}) {
+		if err != nil {
+			return Null, err
+		}
+		return facts.ReceivedAt[0], nil
+	}
+	return Null, nil
 }
 
 // read gathers the periods of the records.
@@ -96,7 +113,7 @@ func (d *periodDimension) number(facts *Facts, codes []uint32) {
 	for i, ms := range facts.OccurredAt {
 		codes[i] = d.calendar(i).at(ms)
 		end := d.values[codes[i]].end
-		d.isLate = append(d.isLate, end != Null && facts.ReceivedAt[i] >= end)
+		d.isLate = append(d.isLate, end != Null && end > d.opened && facts.ReceivedAt[i] >= end)
 	}
 }
 
@@ -112,7 +129,8 @@ func (d *periodDimension) calendar(fact int) *calendar {
 }
 
 // late tells of facts that were just numbered whether they were received too
-// late for their period.
+// late for their period. Of a period that was over when the books were opened
+// nothing could have come in time, so nothing is late: it is history.
 func (d *periodDimension) late(*Facts) []bool { return d.isLate }
 
 func (d *periodDimension) compare(a, b uint32) int {

@@ -15,7 +15,9 @@ import (
 //     what is absent first. events and amount are all usage in the row. Parts
 //     of them are shown again: adjusted_events and adjusted_amount, whose
 //     action is usage.adjusted, and late_events and late_amount, received at or
-//     after the period's end. One event may be both.
+//     after the period's end. One event may be both. Periods that had ended
+//     when the ledger received its first activity have nothing late: what is
+//     known of them was brought in later on purpose.
 //
 // With from or to there is one period, from from to to. Otherwise periods are
 // those of the records, half-open: see [periodDimension]. Usage that lies in

@@ -112,6 +112,26 @@ func TestSettlementShowsLateAndAdjusted(t *testing.T) {
 	}
 }
 
+// Of a period that was over before the first activity was received, nothing
+// could have come in time.
+func TestSettlementOfHistoryIsNotLate(t *testing.T) {
+	imported := func(a Activity, received int64) Activity {
+		a.ReceivedAt = received
+		return a
+	}
+	source := newStocked([]Activity{
+		imported(usedBy("S", day(2), 1), day(11)),
+		imported(usedBy("S", day(3), 10), day(12)),
+		imported(usedBy("S", day(13), 100), day(22)),
+	}, order("before", "S", day(1), day(11), "paid"), order("after", "S", day(11), day(21), "paid"))
+	want := []row{{"before", int64(2), int64(0), int64(0)}, {"after", int64(1), int64(1), int64(100)}}
+	rows := build(t, source, SubscriptionSettlement, nil)
+	got := pick(t, SubscriptionSettlement, nil, rows, "usage", "period_order_id", "events", "late_events", "late_amount")
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 // A grouping by subscription changes nothing: it is one already.
 func TestSettlementGroupings(t *testing.T) {
 	sections := func(groups string) (names []string) {
