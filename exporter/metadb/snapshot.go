@@ -147,19 +147,24 @@ const (
 	retryInterval = time.Minute
 )
 
-// KeepSnapshots takes snapshots from time to time, until ctx ends: at once if
-// there is none of the newest state, then each five minutes or, of a database
-// beyond 300 MiB, as many seconds as it has MiB.
+// KeepSnapshots takes snapshots from time to time, until ctx ends: each five
+// minutes or, of a database beyond 300 MiB, as many seconds as it has MiB. The
+// time since the newest that there is counts, so that starting often does not
+// mean writing much.
 func (db *DB) KeepSnapshots(ctx context.Context) {
-	for ctx.Err() == nil {
-		pause := max(leastInterval, time.Duration(db.size()/snapshotRate)*time.Second)
-		if _, err := db.Snapshot(ctx, snapshotHurry); err != nil && ctx.Err() == nil {
-			db.home.Log.Error("no new snapshot of the database", "error", err)
-			pause = retryInterval
-		}
+	pause := db.untilDue(time.Now())
+	for {
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		pause = db.interval()
+		if _, err := db.Snapshot(ctx, snapshotHurry); err != nil && ctx.Err() == nil {
+			db.home.Log.Error("no new snapshot of the database", "error", err)
+			pause = retryInterval
 		}
 	}
 	if db.size() > quickSnapshot {
@@ -168,6 +173,20 @@ func (db *DB) KeepSnapshots(ctx context.Context) {
 	if _, err := db.Snapshot(context.WithoutCancel(ctx), 0); err != nil {
 		db.home.Log.Error("no snapshot of the database at the end", "error", err)
 	}
+}
+
+func (db *DB) interval() time.Duration {
+	return max(leastInterval, time.Duration(db.size()/snapshotRate)*time.Second)
+}
+
+// untilDue is how long the newest snapshot is new enough, 0 if there is none.
+func (db *DB) untilDue(now time.Time) time.Duration {
+	list, err := db.home.snapshots()
+	if err != nil || len(list) == 0 {
+		return 0
+	}
+	interval := db.interval()
+	return min(max(0, interval-now.Sub(list[0].taken)), interval)
 }
 
 func (db *DB) size() int64 {
