@@ -1,9 +1,10 @@
 // Runs licensekit and its peers alternately on the same rows and prints a table
 // of medians and ratios. Every side reads the same CSV, writes to the same disk,
-// and ends with its data synced.
+// begins with nothing left to be written, and ends with its data synced. A run
+// that is broken off prints what it had measured.
 import { DuckDBInstance } from '@duckdb/node-api'
 import { execFileSync, spawn } from 'node:child_process'
-import { closeSync, fsyncSync, openSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -11,6 +12,7 @@ const [work, ...sizes] = process.argv.slice(2).flatMap(a => a.split(' '))
 const rounds = Number(process.env.ROUNDS ?? 3)
 const kit = join(work, 'licensekit')
 const results = []
+const running = new Set() // what has to be ended with this program
 
 const seconds = async work => {
   const began = process.hrtime.bigint()
@@ -22,10 +24,12 @@ const sync = file => { const fd = openSync(file, 'r'); fsyncSync(fd); closeSync(
 
 // compare runs both sides in turn, so that a slow minute hits both.
 async function compare(rows, what, ours, peers) {
-  const times = { licensekit: [] }
+  const times = {}
   for (let round = 0; round < rounds; round++) {
-    times.licensekit.push(await seconds(ours))
-    for (const [name, run] of Object.entries(peers)) (times[name] ??= []).push(await seconds(run))
+    for (const [name, run] of Object.entries({ licensekit: ours, ...peers })) {
+      execFileSync('sync')
+      ;(times[name] ??= []).push(await seconds(run))
+    }
   }
   const mine = median(times.licensekit)
   for (const name of Object.keys(peers)) {
@@ -42,6 +46,7 @@ class Server {
     this.port = port
   }
   async start() {
+    running.add(this)
     this.process = spawn(kit, ['serve', '--data', this.data, '--listen', `127.0.0.1:${this.port}`], { stdio: ['ignore', 'ignore', 'ignore'] })
     for (;;) {
       try { if ((await fetch(this.base + '/readyz')).ok) break } catch { await sleep(20) }
@@ -69,6 +74,7 @@ class Server {
     const ended = new Promise(resolve => this.process.once('exit', resolve))
     this.process.kill('SIGINT')
     await ended
+    running.delete(this)
   }
 }
 
@@ -92,13 +98,49 @@ function postgres(csv) {
   return psql
 }
 
+// sqlite imports the rows and answers queries in a process of its own each time.
+function sqlite(csv, file) {
+  const run = script => execFileSync('sqlite3', [file], { input: script, maxBuffer: 1 << 28, stdio: ['pipe', 'pipe', 'inherit'] })
+  return {
+    import: () => {
+      for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true })
+      run(`PRAGMA journal_mode = wal;\nCREATE TABLE activities (${columns});\n.import --csv --skip 1 ${csv} activities\nPRAGMA wal_checkpoint(truncate);\n`)
+      sync(file)
+    },
+    run,
+  }
+}
+
+// latency has clients freeze small reports over and over: how long each takes,
+// and how many are durable in a second. Nothing beside it is asked of the disk
+// but one write and fsync after the other, which is the peer.
+async function latency(server, label, clients) {
+  const perClient = Math.ceil(480 / clients), times = []
+  const filters = { from: '2025-05-01T00:00:00Z', to: '2025-05-01T01:00:00Z' }
+  await server.freeze('usage-summary', 'json', filters)
+  const whole = await seconds(() => Promise.all(Array.from({ length: clients }, async () => {
+    for (let n = 0; n < perClient; n++) times.push(await seconds(() => server.freeze('usage-summary', 'json', filters)))
+  })))
+  const ms = list => +(median(list) * 1e3).toFixed(1)
+  results.push({ rows: label, what: `small export, ${clients} client(s): p50 ms, and exports/s`, licensekit_s: ms(times), peer: 'one fsync, ms', peer_s: ms(await fsyncs()), ratio: +(clients * perClient / whole).toFixed(0) })
+  console.error(results.at(-1))
+}
+
+async function fsyncs() {
+  const file = join(work, 'fsync'), times = []
+  const fd = openSync(file, 'w')
+  for (let n = 0; n < 100; n++) times.push(await seconds(() => { writeSync(fd, Buffer.alloc(4096, n)); fsyncSync(fd) }))
+  closeSync(fd)
+  return times
+}
+
 async function measure(rows, ids) {
   const label = `${rows / 1e6} M, ${ids} ids`
   const csv = join(work, 'activities.csv')
   const fresh = path => { rmSync(path, { recursive: true, force: true }); return path }
   execFileSync(kit, ['demo', '--generate', fresh(csv), '--activities', String(rows), ...(ids === 'ordered' ? ['--ordered-ids'] : [])], { stdio: 'ignore' })
 
-  const data = join(work, 'data'), duck = join(work, 'peer.duckdb')
+  const data = join(work, 'data'), duck = join(work, 'peer.duckdb'), lite = sqlite(csv, join(work, 'peer.sqlite'))
   await compare(label, 'import', async () => {
     fresh(data)
     execFileSync(kit, ['import', '--data', data, '--as', 'activities', csv], { stdio: 'ignore' })
@@ -111,6 +153,7 @@ async function measure(rows, ids) {
       db.close()
       sync(duck)
     },
+    sqlite: lite.import,
   })
   if (ids === 'ordered') return
 
@@ -130,8 +173,9 @@ async function measure(rows, ids) {
   const sql = postgres(csv)
   const both = query => ({ duckdb: () => db.all(query('DATE_TRUNC')), postgresql: () => sql(query('DATE_TRUNC')) })
   const usage = "FROM activities WHERE action LIKE 'usage.%'"
+  const byCustomer = `SELECT customer_id, count(*), sum(amount) ${usage} GROUP BY 1 ORDER BY 1`
   await compare(label, 'summary by customer', () => server.freeze('usage-summary', 'json', { group_by: 'customer_id' }),
-    both(() => `SELECT customer_id, count(*), sum(amount) ${usage} GROUP BY 1 ORDER BY 1`))
+    { ...both(() => byCustomer), sqlite: () => lite.run(byCustomer + ';') })
   await compare(label, 'summary by customer, feature, day', () => server.freeze('usage-summary', 'json', { group_by: 'customer_id,feature_code', bucket: '1d' }),
     both(f => `SELECT ${f}('day', occurred_at), customer_id, feature_code, count(*), sum(amount) ${usage} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`))
   await compare(label, 'one month of one product', () => server.freeze('usage-summary', 'json', { product_id: 'prod_3', from: '2025-05-01T00:00:00Z', to: '2025-06-01T00:00:00Z', group_by: 'customer_id' }),
@@ -146,12 +190,28 @@ async function measure(rows, ids) {
   await compare(label, `verify the csv's bundle (${(statSync(artifact).size / 1e9).toFixed(2)} GB csv)`,
     () => execFileSync(kit, ['verify', '--key', key, bundle], { stdio: 'ignore' }),
     { 'sha256sum of the csv': () => execFileSync('sha256sum', [artifact]) })
+  for (const clients of [1, 16]) await latency(server, label, clients)
   results.push({ rows: label, what: 'peak anonymous memory of the server, MiB', licensekit_s: Math.round(server.peak) })
   db.close()
   await server.stop()
+  sql('DROP TABLE activities')
 }
 
-for (const size of sizes) await measure(Number(size), 'random')
-await measure(Number(sizes.at(-1)), 'ordered')
-console.table(results)
-console.log(`${new Date().toISOString().slice(0, 10)}, ${execFileSync('nproc').toString().trim()} cores, medians of ${rounds} runs`)
+const print = () => {
+  console.table(results)
+  console.log(`${new Date().toISOString().slice(0, 10)}, ${execFileSync('nproc').toString().trim()} cores, medians of ${rounds} runs`)
+}
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    for (const server of running) server.process.kill('SIGKILL')
+    print()
+    process.exit(130)
+  })
+}
+try {
+  for (const size of sizes) await measure(Number(size), 'random')
+  await measure(Number(sizes.at(-1)), 'ordered')
+} finally {
+  for (const server of running) server.process.kill('SIGKILL')
+  print()
+}
