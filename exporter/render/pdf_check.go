@@ -69,11 +69,11 @@ func (r *pageReader) open() error {
 	if r.page == r.source.Count() {
 		return fmt.Errorf("the pages end before the data does")
 	}
+	r.page++
 	text, err := r.source.Next()
 	if err != nil {
 		return err
 	}
-	r.page++
 	r.rest = marks(text)
 	left, right := footText(r.info, r.page, r.source.Count())
 	foot := marks(left + " " + right)

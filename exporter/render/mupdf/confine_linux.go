@@ -33,7 +33,7 @@ func confine(l limits) error {
 		{"size of core dumps", unix.RLIMIT_CORE, 0},
 		{"open files", unix.RLIMIT_NOFILE, 0}, // those that are open stay so
 	} {
-		if err := unix.Setrlimit(limit.resource, &unix.Rlimit{Cur: limit.most, Max: limit.most}); err != nil {
+		if err := lower(limit.resource, limit.most); err != nil {
 			return fmt.Errorf("limit the %s to %d: %w", limit.name, limit.most, err)
 		}
 	}
@@ -41,6 +41,16 @@ func confine(l limits) error {
 		return fmt.Errorf("refuse to be traced: %w", err)
 	}
 	return filterCalls()
+}
+
+// lower sets a limit, unless it is lower already.
+func lower(resource int, most uint64) error {
+	var now unix.Rlimit
+	if err := unix.Getrlimit(resource, &now); err != nil {
+		return err
+	}
+	most = min(most, now.Max)
+	return unix.Setrlimit(resource, &unix.Rlimit{Cur: most, Max: most})
 }
 
 // addressSpace is how much of it the process has by now, in bytes. The runtime

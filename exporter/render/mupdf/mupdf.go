@@ -48,10 +48,7 @@ func (t *Texts) Next() (string, error) {
 	}
 	t.next++
 	text, err := t.process.answer()
-	if err != nil {
-		return "", fmt.Errorf("text of page %d: %w", t.next, err)
-	}
-	return string(text), nil
+	return string(text), err
 }
 
 // Close ends the process, however far it got.

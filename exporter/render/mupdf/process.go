@@ -199,7 +199,7 @@ func (p *process) reason(err error) string {
 type tail struct{ text []byte }
 
 func (t *tail) Write(b []byte) (int, error) {
-	const most = 2 << 10
+	const most = 16 << 10
 	t.text = append(t.text, b...)
 	if n := len(t.text); n > 2*most {
 		t.text = append(t.text[:0], t.text[n-most:]...)
@@ -207,9 +207,15 @@ func (t *tail) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// last is the last line that is not empty.
+// last is the last line that is not empty, or that in which Go's runtime says
+// why it gives up.
 func (t *tail) last() string {
 	lines := bytes.Split(bytes.TrimSpace(t.text), []byte("\n"))
+	for _, line := range lines {
+		if bytes.HasPrefix(line, []byte("fatal error: ")) {
+			return printable(line)
+		}
+	}
 	return printable(lines[len(lines)-1])
 }
 
