@@ -157,6 +157,21 @@ func (d *Directory) Witnesses() string { return filepath.Join(d.Path, witnessesF
 // Tmp is where unfinished files go.
 func (d *Directory) Tmp() string { return filepath.Join(d.Path, tmpDir) }
 
+// Spool makes a file without a name: nothing is left of it once it is closed.
+func (d *Directory) Spool(pattern string) (*os.File, error) { return spool(d.Tmp(), pattern) }
+
+func spool(dir, pattern string) (*os.File, error) {
+	file, err := os.CreateTemp(dir, pattern)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(file.Name()); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
 type format struct {
 	Version  int    `json:"format_version"`
 	Instance string `json:"instance"`

@@ -249,7 +249,7 @@ func bounded(d *report.Document, format render.Format) *report.Document {
 // renderTwice makes the canonical form first, in a file without a name, for a
 // format whose first page needs the digest and the totals.
 func (e *Exporter) renderTwice(ctx context.Context, d *report.Document, format render.Format, export Export, w io.Writer, f *frozen) error {
-	spool, err := e.spool("canonical-*")
+	spool, err := spool(e.tmp, "canonical-*")
 	if err != nil {
 		return err
 	}

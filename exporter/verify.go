@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 
 	"licensekit/blobstore"
 	"licensekit/exporter/evidence"
@@ -34,7 +33,7 @@ func (e *Exporter) Verify(ctx context.Context, id ID, each func(evidence.Step)) 
 	if err != nil {
 		return nil, fmt.Errorf("verify %s: %w", id, err)
 	}
-	spool, err := e.spool("bundle-*")
+	spool, err := spool(e.tmp, "bundle-*")
 	if err != nil {
 		return nil, fmt.Errorf("verify %s: %w", id, err)
 	}
@@ -43,19 +42,6 @@ func (e *Exporter) Verify(ctx context.Context, id ID, each func(evidence.Step)) 
 		return nil, fmt.Errorf("verify %s: %w", id, err)
 	}
 	return evidence.Verify(ctx, evidence.Input{Bundle: io.NewSectionReader(spool, 0, bundle.Size), Each: each}, trust)
-}
-
-// spool makes a file without a name.
-func (e *Exporter) spool(pattern string) (*os.File, error) {
-	file, err := os.CreateTemp(e.tmp, pattern)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Remove(file.Name()); err != nil {
-		file.Close()
-		return nil, err
-	}
-	return file, nil
 }
 
 // ownTrust is what a reviewer of this instance would have, with the proof that

@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/http"
 
 	"licensekit/exporter/ledger"
@@ -31,6 +33,14 @@ func (s *Server) ingest(w http.ResponseWriter, r *request, object string) error 
 	if err != nil {
 		return err
 	}
+	if mode == atomically {
+		spool, err := s.takeIn(http.MaxBytesReader(w, r.Body, s.limits.ingest))
+		if err != nil {
+			return err
+		}
+		defer spool.Close()
+		r.Body = spool
+	}
 	body, err := unpack(w, r, s.limits.ingest)
 	if err != nil {
 		return err
@@ -49,7 +59,56 @@ func (s *Server) ingest(w http.ResponseWriter, r *request, object string) error 
 	return s.reply(w, r, http.StatusOK, result)
 }
 
-// accountFor notes what came of an ingestion. One that broke half way has
+// takeIn spools a body, for nobody else can write while an atomic ingestion
+// does: the lock is not to wait for a client. Where the body broke off, reading
+// what was spooled ends with the same error.
+func (s *Server) takeIn(body io.Reader) (io.ReadCloser, error) {
+	file, err := s.dir.Spool("atomic-*")
+	if err != nil {
+		return nil, err
+	}
+	source := &ending{Reader: body, err: io.EOF}
+	_, err = io.Copy(file, source)
+	if errors.Is(err, source.err) {
+		err = nil
+	}
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return spooled{io.MultiReader(file, failure{source.err}), file}, nil
+}
+
+// ending keeps how a reader ended.
+type ending struct {
+	io.Reader
+	err error
+}
+
+// Read reads on.
+func (e *ending) Read(p []byte) (int, error) {
+	n, err := e.Reader.Read(p)
+	if err != nil {
+		e.err = err
+	}
+	return n, err
+}
+
+// failure is a reader of nothing but an error.
+type failure struct{ err error }
+
+// Read gives the error.
+func (f failure) Read([]byte) (int, error) { return 0, f.err }
+
+type spooled struct {
+	io.Reader
+	io.Closer
+}
+
+// accountFor notes// accountFor notes what came of an ingestion. One that broke half way has
 // stored what it accepted by then, unless it was all or nothing.
 func (s *Server) accountFor(r *request, object string, mode mode, result intake.Result, err error) {
 	s.opts.Log.Info("ingested", "request_id", requestID(r.Request), "by", r.caller.id, "object", object, "mode", mode, "whole", err == nil,

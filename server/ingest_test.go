@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/url"
 	"slices"
 	"strings"
@@ -177,6 +178,25 @@ func TestAtomic(t *testing.T) {
 	}
 	s.wantAccount(t, activitiesPath+"?atomic=true", "text/csv", csvBody, [4]int{2, 0, 0, 0})
 	s.wantAccount(t, activitiesPath+"?atomic=true", "text/csv", csvBody, [4]int{0, 2, 0, 0})
+}
+
+// A client that is slow with its body keeps nobody else from writing.
+func TestSlowAtomicBodyHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	path, half := activitiesPath+"?atomic=true", len(csvBody)/2
+	slow := s.begin(t, path, auth.ReportWrite, "text/csv", csvBody[:half], len(csvBody))
+	for n := range 20 { // it is under way by one of them
+		s.ingest(t, fmt.Sprintf("other-%d,2026-01-01T00:00:00Z,usage.consumed,c,f,1", n))
+	}
+	if _, err := io.WriteString(slow, csvBody[half:]); err != nil {
+		t.Fatal(err)
+	}
+	var got account
+	readAnswer(t, slow, "POST", path).into(t, 200, &got)
+	if want := [4]int{2, 0, 0, 0}; got.counts() != want {
+		t.Errorf("the slow body: %v, want %v", got.counts(), want)
+	}
 }
 
 func resultOf(t *testing.T, a answer) (got account) {
