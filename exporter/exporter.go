@@ -246,6 +246,9 @@ func (e *Exporter) Artifact(ctx context.Context, id ID) (*blobstore.Blob, Export
 // Unfinished is how many exports wait or are being made.
 func (e *Exporter) Unfinished() int { return e.queue.unfinished() }
 
+// Waiting is how many exports wait in the queue, and how many may.
+func (e *Exporter) Waiting() (now, most int) { return e.queue.waits() }
+
 // Oldest is when the oldest of the unfinished exports was created; the zero
 // time if there is none.
 func (e *Exporter) Oldest() time.Time { return e.queue.oldest() }

@@ -175,6 +175,13 @@ func (q *queue) unfinished() int {
 	return len(q.all)
 }
 
+// waits gives how many places are taken, and how many there are.
+func (q *queue) waits() (now, most int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.reserved + len(q.waiting), q.limit
+}
+
 // oldest is when the oldest of the unfinished exports was created; the zero
 // time if there is none.
 func (q *queue) oldest() (oldest time.Time) {

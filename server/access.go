@@ -35,6 +35,7 @@ type gate struct {
 	requests *throttle // by key
 	failures *throttle // by address
 	record   *audit.Tally
+	metrics  *metrics
 	failed   func(error) // is told what could not be recorded
 	now      func() time.Time
 }
@@ -46,9 +47,9 @@ const (
 	failureEvery  = 5 * time.Minute
 )
 
-func newGate(tokens *auth.Store, trail *audit.Trail, a Access, now func() time.Time, failed func(error)) *gate {
+func newGate(tokens *auth.Store, trail *audit.Trail, m *metrics, a Access, now func() time.Time, failed func(error)) *gate {
 	return &gate{
-		tokens: tokens, now: now, failed: failed,
+		tokens: tokens, metrics: m, now: now, failed: failed,
 		requests: newThrottle(rate.Limit(a.TokenRate), 2*a.TokenRate),
 		failures: newThrottle(rate.Limit(a.LoginFailures)/60, a.LoginFailures),
 		record:   audit.NewBoundedTally(trail, rate.NewLimiter(rate.Every(failureEvery), failureEvents), failed),
@@ -69,7 +70,9 @@ func (g *gate) enter(ctx context.Context, token string, from netip.Addr) (auth.K
 	}
 	if reason := reasonOf(err); reason != "" {
 		g.note(ctx, err, reason, from)
+		g.metrics.loginFailed(err)
 		if wait := g.failures.take(neighbours(from), g.now()); wait > 0 {
+			g.metrics.limited(limitLogins)
 			return key, tooMany("too many failed logins from this address", wait)
 		}
 	}
@@ -79,6 +82,7 @@ func (g *gate) enter(ctx context.Context, token string, from netip.Addr) (auth.K
 // admit counts a request of a key that is known.
 func (g *gate) admit(key auth.Key) error {
 	if wait := g.requests.take(key.ID, g.now()); wait > 0 {
+		g.metrics.limited(limitToken)
 		return tooMany("this token makes too many requests", wait)
 	}
 	return nil

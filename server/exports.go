@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -34,6 +35,9 @@ func (s *Server) createExport(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	export, made, err := s.exports.Create(r.Context(), ask)
+	if errors.Is(err, exporter.ErrBusy) {
+		s.metrics.limited(limitQueue)
+	}
 	if err != nil {
 		return err
 	}

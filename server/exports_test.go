@@ -308,4 +308,10 @@ func TestFullQueue(t *testing.T) {
 	if a := s.createWith(t, jsonExport, at); a.status != 202 || a.header.Get("Location") != first.header.Get("Location") {
 		t.Errorf("a known Idempotency-Key at a full queue: %s; want the export that it stands for", a)
 	}
+	s.unready(t, "QUEUE_FULL")
+	families := s.families(t)
+	families.want(t, "licensekit_exports_waiting", exporter.MaxQueued)
+	families.want(t, "licensekit_export_queue_limit", exporter.MaxQueued)
+	families.want(t, "licensekit_rate_limited_total", 1, "limit", "queue")
+	families.want(t, "licensekit_ready", 0, "check", "queue")
 }

@@ -114,7 +114,7 @@ func (s *Server) accountFor(r *request, object string, mode mode, result intake.
 	s.opts.Log.Info("ingested", "request_id", requestID(r.Request), "by", r.caller.id, "object", object, "mode", mode, "whole", err == nil,
 		"accepted", result.Accepted, "duplicates", result.Duplicates, "conflicts", result.Conflicts, "rejected", result.Rejected)
 	if mode == batches || mode == atomically && err == nil {
-		s.countIngested(object, result)
+		s.metrics.ingested(object, result)
 	}
 }
 
@@ -136,9 +136,3 @@ const (
 	atomically mode = "atomic"  // all rows or none
 	rehearse   mode = "dry_run" // none
 )
-
-func (s *Server) countIngested(object string, r intake.Result) {
-	for result, n := range map[string]int64{"accepted": r.Accepted, "duplicate": r.Duplicates, "conflict": r.Conflicts, "rejected": r.Rejected} {
-		s.metrics.ingested.WithLabelValues(object, result).Add(float64(n))
-	}
-}

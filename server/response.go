@@ -14,6 +14,14 @@ type response struct {
 	status int // 0 until it is known
 	bytes  int64
 	keyID  string
+	route  string // its pattern, "" if it has none
+}
+
+// setRoute says which route answers, unless it does within a page.
+func setRoute(w http.ResponseWriter, pattern string) {
+	if out, ok := w.(*response); ok && out.route == "" {
+		out.route = pattern
+	}
 }
 
 func setKeyID(w http.ResponseWriter, id string) {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -75,7 +76,7 @@ func (s *Server) routes() []route {
 		{"GET", "/health", "", s.health},
 		{"GET", "/healthz", "", s.health},
 		{"GET", "/readyz", "", s.ready},
-		{"GET", "/metrics", "", s.metricsPage},
+		{"GET", metricsPath, "", s.metricsPage},
 		{"GET", "/api/v1/system/public-keys", "", s.publicKeys},
 	}
 }
@@ -83,10 +84,8 @@ func (s *Server) routes() []route {
 func (s *Server) newRouter() *httprouter.Router {
 	router := &httprouter.Router{
 		HandleMethodNotAllowed: true,
-		NotFound: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s.fail(w, r, &problem{status: http.StatusNotFound, code: "NOT_FOUND", message: "there is no such route"})
-		}),
-		MethodNotAllowed: http.HandlerFunc(s.methodNotAllowed),
+		NotFound:               http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errNoRoute) }),
+		MethodNotAllowed:       http.HandlerFunc(s.methodNotAllowed),
 	}
 	for _, route := range s.routes() {
 		router.Handle(route.method, route.path, s.handle(route))
@@ -95,6 +94,18 @@ func (s *Server) newRouter() *httprouter.Router {
 		}
 	}
 	return router
+}
+
+var errNoRoute = &problem{status: http.StatusNotFound, code: "NOT_FOUND", message: "there is no such route"}
+
+// reachable tells whether a route is one of the listener that the request came
+// by. Errors: errNoRoute.
+func (s *Server) reachable(ctx context.Context, route route) error {
+	apart := route.path == metricsPath && s.opts.MetricsApart && ctx.Value(ownerKey{}) == nil
+	if isScrape(ctx) && !slices.Contains(scrapePaths, route.path) || !isScrape(ctx) && apart {
+		return errNoRoute
+	}
+	return nil
 }
 
 // methodNotAllowed answers where a path has other methods. The router counts
@@ -109,8 +120,12 @@ func (s *Server) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 // handle turns a route into a handler: who calls, may they, and what if not.
 func (s *Server) handle(route route) httprouter.Handle {
 	return func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
+		setRoute(w, route.path)
 		req := &request{Request: r, params: params, from: clientOf(r.Context())}
-		err := s.authorize(w, req, route.scope)
+		err := s.reachable(r.Context(), route)
+		if err == nil {
+			err = s.authorize(w, req, route.scope)
+		}
 		if err == nil {
 			err = route.handle(w, req)
 		}

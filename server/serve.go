@@ -21,18 +21,28 @@ const shutdownGrace = 20 * time.Second
 const headTime = 10 * time.Second
 
 // Serve answers on the listeners until ctx ends, one of them breaks or the disk
-// fails, then lets requests that are under way finish within a grace. The
+// fails. Told to end, it goes on as not ready for as long as the options say,
+// so that others stop sending requests; then it lets those that are under way
+// finish within a grace. The
 // listeners are closed when it returns, and the server answers no more. An
 // error that [exporter.IsOutage] knows means that the data directory must be
 // opened again before anything more is written.
 func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 	defer s.recordStart(listeners)()
+	told := ctx
 	group, ctx := errgroup.WithContext(ctx)
 	defer context.AfterFunc(ctx, s.stop)()
+	drained := make(chan struct{})
+	group.Go(func() error {
+		defer close(drained)
+		<-ctx.Done()
+		s.drain(told)
+		return nil
+	})
 	group.Go(func() error { return s.outage(ctx) })
 	group.Go(func() error { s.dir.DB.KeepSnapshots(ctx); return nil })
 	for _, l := range listeners {
-		server := s.httpServer(l.owner)
+		server := s.httpServer(l)
 		group.Go(func() error {
 			var err error
 			if l.certificate != nil {
@@ -50,7 +60,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 			group.Go(func() error { l.certificate.watch(ctx); return nil })
 		}
 		group.Go(func() error {
-			<-ctx.Done()
+			<-drained
 			grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
 			defer cancel()
 			if err := server.Shutdown(grace); err != nil {
@@ -60,6 +70,20 @@ func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 		})
 	}
 	return group.Wait()
+}
+
+// drain lets others find out that the server is not ready, where it was told to
+// end.
+func (s *Server) drain(told context.Context) {
+	if told.Err() == nil || s.opts.Drain == 0 {
+		return
+	}
+	s.opts.Log.Info("told to stop, not ready from now on", "for", s.opts.Drain)
+	select {
+	case <-time.After(s.opts.Drain):
+	case <-s.dir.DB.Failed():
+	case <-s.exports.Failed():
+	}
 }
 
 // outage waits until the disk fails or ctx ends.
@@ -74,7 +98,7 @@ func (s *Server) outage(ctx context.Context) error {
 	}
 }
 
-func (s *Server) httpServer(owner bool) *http.Server {
+func (s *Server) httpServer(l Listener) *http.Server {
 	server := &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: s.limits.head,
@@ -87,9 +111,13 @@ func (s *Server) httpServer(owner bool) *http.Server {
 		// nothing by what it does not take.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: patience, PingTimeout: 15 * time.Second, WriteByteTimeout: 2 * patience, MaxConcurrentStreams: 100},
 	}
-	if owner {
+	switch {
+	case l.owner:
 		server.ConnContext = func(ctx context.Context, _ net.Conn) context.Context { return asOwner(ctx) }
-	} else {
+	case l.scrapes:
+		server.ConnContext = func(ctx context.Context, _ net.Conn) context.Context { return asScrape(ctx) }
+		server.ConnState = newConnections(Access{Connections: maxScrapers}).watch // its own: who floods the API must not keep those out who watch it
+	default:
 		server.ConnState = s.connections.watch
 	}
 	return server
@@ -99,6 +127,7 @@ func (s *Server) httpServer(owner bool) *http.Server {
 type Listener struct {
 	net.Listener
 	owner       bool
+	scrapes     bool         // for metrics and health alone
 	certificate *Certificate // nil without TLS
 }
 

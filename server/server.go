@@ -28,6 +28,7 @@ import (
 	"path"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/julienschmidt/httprouter"
@@ -53,6 +54,10 @@ type Options struct {
 	Paper   render.Paper // of PDF pages; A4 if it is ""
 	Access  Access
 
+	MinFree      int64         // bytes of room on the disk below which the server is not ready
+	Drain        time.Duration // for which [Server.Serve] goes on as not ready when it is to end
+	MetricsApart bool          // /metrics is answered by a listener of [ListenMetrics] alone
+
 	// Pages makes what is there beside the API, for people: what it has a
 	// pattern for it answers. With nil there is the API alone.
 	Pages func(Local) *http.ServeMux
@@ -72,9 +77,13 @@ type Server struct {
 	opts        Options
 	limits      limits
 	metrics     *metrics
+	survey      *survey
 	previews    *previews
 	router      *httprouter.Router
 	pages       *http.ServeMux
+
+	readyMu  sync.Mutex
+	notReady map[readyCheck]*reason // what the log was told last; guarded by readyMu
 
 	stopping context.Context // ends when Serve does, so that nobody waits for an export then
 	stop     context.CancelFunc
@@ -103,6 +112,7 @@ func Open(opts Options) (*Server, error) {
 }
 
 func (s *Server) open() (err error) {
+	s.metrics = newMetrics()
 	if s.ledger, err = ledger.Open(s.dir.DB, ledger.Options{Now: s.opts.Now, Tmp: s.dir.Tmp()}); err != nil {
 		return err
 	}
@@ -114,14 +124,16 @@ func (s *Server) open() (err error) {
 	}
 	s.exports, err = exporter.Open(s.stopping, s.dir, s.ledger, exporter.Options{
 		Now: s.opts.Now, Log: s.opts.Log, Trail: s.trail, Workers: s.opts.Workers, Version: s.opts.Version, Keys: s.opts.Keys, Anchor: s.opts.Anchor, Paper: s.opts.Paper,
+		Measured: s.metrics.ended,
 	})
 	if err != nil {
 		return err
 	}
 	s.reads = audit.NewTally(s.trail, func(err error) { s.opts.Log.Error("record downloads", "error", err) })
-	s.gate = newGate(s.tokens, s.trail, s.opts.Access, s.opts.Now, func(err error) { s.opts.Log.Error("record failed logins", "error", err) })
+	s.gate = newGate(s.tokens, s.trail, s.metrics, s.opts.Access, s.opts.Now, func(err error) { s.opts.Log.Error("record failed logins", "error", err) })
 	s.connections = newConnections(s.opts.Access)
-	s.metrics = newMetrics(s)
+	s.survey = newSurvey(s.dir, s.opts.Log)
+	s.metrics.registry.MustRegister(&state{s, s.survey})
 	s.previews = newPreviews(s.exports)
 	s.router = s.newRouter()
 	s.pages = http.NewServeMux()
@@ -134,6 +146,9 @@ func (s *Server) open() (err error) {
 // Close stops the exporter and lets go of the data directory.
 func (s *Server) Close() error {
 	s.stop()
+	if s.survey != nil {
+		s.survey.Close()
+	}
 	var errs []error
 	if s.exports != nil {
 		errs = append(errs, s.exports.Close())
@@ -167,9 +182,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = out.pace.body(r.Body)
 	defer func() {
 		took := s.opts.Now().Sub(began)
-		s.metrics.observe(r.Method, out.status, took)
+		s.metrics.observe(r.Method, out.route, out.status, took)
 		s.opts.Log.Info("request", "request_id", id, "method", r.Method, "path", r.URL.Path,
-			"status", out.status, "bytes", out.bytes, "duration", took, "key_id", out.keyID)
+			"status", out.status, "bytes", out.bytes, "duration", took, "route", out.route, "key_id", out.keyID)
 	}()
 	defer func() {
 		if crash := recover(); crash != nil {
@@ -182,22 +197,27 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// behind it is a request (RFC 9112, 6.1).
 		w.Header().Set("Connection", "close")
 	}
-	if s.isPage(r) {
+	if pattern := s.pageOf(r); pattern != "" {
+		out.route = pattern
 		s.pages.ServeHTTP(out, r)
 		return
 	}
 	s.router.ServeHTTP(out, r)
 }
 
-// isPage tells whether the console answers a request. Paths that it would clean
-// and redirect are nobody's, as in the API.
-func (s *Server) isPage(r *http.Request) bool {
+// pageOf gives the pattern of the page that answers a request, "" if it is none
+// of the console's. Paths that it would clean and redirect are nobody's, as in
+// the API.
+func (s *Server) pageOf(r *http.Request) (pattern string) {
 	cleaned := path.Clean(r.URL.Path)
 	if strings.HasSuffix(r.URL.Path, "/") && cleaned != "/" {
 		cleaned += "/"
 	}
-	_, pattern := s.pages.Handler(r)
-	return pattern != "" && cleaned == r.URL.Path
+	if cleaned != r.URL.Path || isScrape(r.Context()) {
+		return ""
+	}
+	_, pattern = s.pages.Handler(r)
+	return pattern
 }
 
 // secure sets what a browser is told of every response. What is shown to

@@ -2,38 +2,11 @@ package server
 
 import (
 	"context"
-	"errors"
 	"net/http"
 
 	"licensekit/exporter/audit"
 	"licensekit/exporter/ledger"
 )
-
-// health answers as long as the process does.
-func (s *Server) health(w http.ResponseWriter, r *request) error {
-	return s.reply(w, r, http.StatusOK, map[string]string{"status": "ok"})
-}
-
-// ready answers 200 if the database can be read and the last writes went well.
-func (s *Server) ready(w http.ResponseWriter, r *request) error {
-	if err := s.Check(); err != nil {
-		s.opts.Log.Error("not ready", "error", err)
-		s.send(w, r.Request, http.StatusServiceUnavailable, envelope{
-			Data: map[string]string{"status": "not_ready", "db": "error"},
-		})
-		return nil
-	}
-	return s.reply(w, r, http.StatusOK, map[string]string{"status": "ready", "db": "ok"})
-}
-
-// Check tells why the server is not ready, nil if it is.
-func (s *Server) Check() error {
-	if err := errors.Join(s.tokens.Err(), s.exports.Err()); err != nil {
-		return err
-	}
-	_, err := s.sequence(context.Background())
-	return err
-}
 
 // sequence is the number of activities in the ledger.
 func (s *Server) sequence(ctx context.Context) (n int64, err error) {

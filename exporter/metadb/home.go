@@ -15,9 +15,9 @@ import (
 // The entries of a data directory that belong to this package.
 const (
 	File         = "meta.db"
+	Snapshots    = "snapshots"         // earlier states to fall back on
 	placeFile    = "meta.db.place"     // which file meta.db is; see [place]
 	damaged      = "meta.db.damaged-"  // and a time: what was no good, kept aside
-	snapshotsDir = "snapshots"         // earlier states to fall back on
 	recoveryFile = "meta.db.recovered" // the last [Recovery]
 )
 

@@ -227,9 +227,9 @@ func TestRecovery(t *testing.T) {
 		keys   []string
 	}{
 		"the last transaction": {[]string{"b", "bad"}, func(*Home) error { return nil }, BeforeLast, []string{"a", "b"}},
-		"a snapshot":           {[]string{"b", "bad", "c"}, func(*Home) error { return nil }, snapshotsDir, []string{"a"}},
-		"no bbolt at all":      {[]string{"b"}, tear, snapshotsDir, []string{"a"}},
-		"it is missing":        {[]string{"b"}, func(h *Home) error { return os.Remove(h.path()) }, snapshotsDir, []string{"a"}},
+		"a snapshot":           {[]string{"b", "bad", "c"}, func(*Home) error { return nil }, Snapshots, []string{"a"}},
+		"no bbolt at all":      {[]string{"b"}, tear, Snapshots, []string{"a"}},
+		"it is missing":        {[]string{"b"}, func(h *Home) error { return os.Remove(h.path()) }, Snapshots, []string{"a"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -250,7 +250,7 @@ func TestRecovery(t *testing.T) {
 			bad.Log = slog.New(slog.NewTextHandler(&told, nil))
 			db = bad.mustOpen(t)
 			r := db.Recovery()
-			if r == nil || !strings.HasPrefix(r.From, c.from) || r.Problem == "" || (r.Taken != nil) != (c.from == snapshotsDir) || r.Transaction == 0 {
+			if r == nil || !strings.HasPrefix(r.From, c.from) || r.Problem == "" || (r.Taken != nil) != (c.from == Snapshots) || r.Transaction == 0 {
 				t.Fatalf("recovery: got %+v, want one from %s", r, c.from)
 			}
 			if got := keysOf(t, db); !slices.Equal(got, c.keys) {

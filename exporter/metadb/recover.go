@@ -107,7 +107,7 @@ func (h *Home) best(ctx context.Context, r *Recovery) (staged string, err error)
 		return "", err
 	}
 	for _, s := range list {
-		name := filepath.Join(snapshotsDir, filepath.Base(s.path))
+		name := filepath.Join(Snapshots, filepath.Base(s.path))
 		if r.Contents, err = h.Inspect(ctx, s.path, true); err == nil {
 			r.From, r.Taken = name, &s.taken
 			return h.stage(s.path, func(*os.File) error { return nil })

@@ -34,7 +34,7 @@ const (
 	keptAtMost   = 2
 )
 
-func (h *Home) snapshotsPath() string { return filepath.Join(h.Dir, snapshotsDir) }
+func (h *Home) snapshotsPath() string { return filepath.Join(h.Dir, Snapshots) }
 
 func (h *Home) snapshotPath(transaction int64, taken time.Time) string {
 	return filepath.Join(h.snapshotsPath(), fmt.Sprintf(snapshotForm, transaction, taken.UTC().Format(snapshotTime)))

@@ -84,7 +84,8 @@ func (env *Env) runDemo(c *cli.Context) error {
 	defer stop()
 	address := freeAddress(c.String("listen"))
 	shown := make(chan error, 1)
-	err = env.listenAndServe(ctx, s, serveOptions{data: data, address: address, log: log}, func(base string) error {
+	err = env.listenAndServe(ctx, s, serveOptions{data: data, address: address, log: log}, func(at addresses) error {
+		base := at.api
 		go func() {
 			d := &demonstration{
 				env: env, data: data, base: base, json: c.Bool("json"),

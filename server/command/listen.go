@@ -20,13 +20,17 @@ import (
 // serveOptions say where a server answers.
 type serveOptions struct {
 	data, address, cert, key string
+	metrics                  string // the address for metrics alone, "" for none
 	log                      *slog.Logger
 }
 
+// addresses are the URLs that a server answers at.
+type addresses struct{ api, metrics string } // metrics is "" without a listener of its own
+
 // listenAndServe answers on the address, or on the sockets that a service
 // manager handed over, and on the owner's socket, until ctx ends; up is told
-// the URL once all of them listen.
-func (env *Env) listenAndServe(ctx context.Context, s *server.Server, o serveOptions, up func(url string) error) error {
+// where once all of them listen.
+func (env *Env) listenAndServe(ctx context.Context, s *server.Server, o serveOptions, up func(addresses) error) error {
 	listeners, err := env.listen(ctx, o)
 	if err != nil {
 		return err
@@ -40,11 +44,20 @@ func (env *Env) listenAndServe(ctx context.Context, s *server.Server, o serveOpt
 			fmt.Fprintf(env.Stderr, "warning: %s is reached from other machines, and without --tls-cert tokens travel in the clear\n", address)
 		}
 	}
+	at := addresses{api: scheme + "://" + listeners[0].Addr().String()}
+	if o.metrics != "" {
+		l, err := server.ListenMetrics(o.metrics)
+		if err != nil {
+			return errors.Join(failed(err, "--metrics-listen takes an address of this machine and a port of its own, such as 127.0.0.1:9090"), closeAll(listeners))
+		}
+		listeners = append(listeners, l)
+		at.metrics = "http://" + l.Addr().String() + "/metrics"
+	}
 	owner, err := server.ListenOwner(o.data)
 	if err != nil {
 		return errors.Join(directoryHint(err, o.data), closeAll(listeners))
 	}
-	if err := up(scheme + "://" + listeners[0].Addr().String()); err != nil {
+	if err := up(at); err != nil {
 		return errors.Join(err, owner.Close(), closeAll(listeners))
 	}
 	if _, err := daemon.SdNotify(true, daemon.SdNotifyReady); err != nil {

@@ -34,12 +34,16 @@ func (env *Env) serve() *cli.Command {
 			"no other client's word for its address does.\n\n" +
 			"A certificate is read again when its files change, and on SIGHUP. Sockets that systemd\n" +
 			"hands over take the place of --listen.\n\n" +
+			"/readyz answers 503 with the reasons while the server can't do all of its work: the\n" +
+			"database failed, less than --min-free is left on the disk, the queue is full, it is\n" +
+			"shutting down. With --metrics-listen /metrics is answered there and nowhere else.\n\n" +
 			"With --json a line of JSON on stdout says where it answers once it does:\n" +
-			"{\"url\",\"data\",\"key_id\",\"version\"}.\n\n" +
+			"{\"url\",\"metrics_url\",\"data\",\"key_id\",\"version\"}, metrics_url with --metrics-listen.\n\n" +
 			"Exit codes: 0 stopped, 1 failed, 2 usage.",
 		Flags: []cli.Flag{
 			dataFlag, keysFlag, anchorFlag,
 			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:8080", Usage: "the `ADDRESS` to answer on", EnvVars: []string{"LICENSEKIT_LISTEN"}},
+			&cli.StringFlag{Name: "metrics-listen", Usage: "answer /metrics on this `ADDRESS` instead, over plain HTTP", EnvVars: []string{"LICENSEKIT_METRICS_LISTEN"}},
 			&cli.StringFlag{Name: "tls-cert", Usage: "the certificate's PEM `FILE`", EnvVars: []string{"LICENSEKIT_TLS_CERT"}},
 			&cli.StringFlag{Name: "tls-key", Usage: "the certificate's key `FILE`", EnvVars: []string{"LICENSEKIT_TLS_KEY"}},
 			&cli.StringSliceFlag{Name: "trusted-proxy", Usage: "believe what proxies of this `NETWORK` say of a client's address; repeat it for more", EnvVars: []string{"LICENSEKIT_TRUSTED_PROXY"}},
@@ -47,6 +51,8 @@ func (env *Env) serve() *cli.Command {
 			&cli.IntFlag{Name: "token-rate", Value: server.DefaultAccess().TokenRate, Usage: "requests a second that a token may make, 0 for any number", EnvVars: []string{"LICENSEKIT_TOKEN_RATE"}},
 			&cli.IntFlag{Name: "login-failures", Value: server.DefaultAccess().LoginFailures, Usage: "failed logins a minute that an address may make, 0 for any number", EnvVars: []string{"LICENSEKIT_LOGIN_FAILURES"}},
 			&cli.IntFlag{Name: "max-connections", Value: server.DefaultAccess().Connections, Usage: "connections at a time, a quarter of them from one address; 0 for any number", EnvVars: []string{"LICENSEKIT_MAX_CONNECTIONS"}},
+			&cli.StringFlag{Name: "min-free", Value: "256MiB", Usage: "not ready with less than this `SIZE` free on the disk", EnvVars: []string{"LICENSEKIT_MIN_FREE"}},
+			&cli.DurationFlag{Name: "drain", Usage: "told to stop, answer for so long as not ready before", EnvVars: []string{"LICENSEKIT_DRAIN"}},
 			&cli.IntFlag{Name: "workers", Value: runtime.NumCPU(), DefaultText: "one per processor", Usage: "exports made at a time", EnvVars: []string{"LICENSEKIT_WORKERS"}},
 			&cli.StringFlag{Name: "paper", Value: string(render.A4), Usage: "the `SIZE` of PDF pages, A4 or Letter", EnvVars: []string{"LICENSEKIT_PAPER"}},
 			&cli.BoolFlag{Name: "log-json", Usage: "log as JSON", EnvVars: []string{"LICENSEKIT_LOG_JSON"}},
@@ -69,7 +75,11 @@ func (env *Env) serve() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return env.runServer(c, access)
+			minFree, err := sizeOf(c, "min-free")
+			if err != nil {
+				return err
+			}
+			return env.runServer(c, access, minFree)
 		},
 	}
 }
@@ -93,18 +103,19 @@ func accessOf(c *cli.Context) (server.Access, error) {
 	return a, nil
 }
 
-func (env *Env) runServer(c *cli.Context, access server.Access) error {
+func (env *Env) runServer(c *cli.Context, access server.Access, minFree int64) error {
 	log := env.logger(slog.LevelInfo, c.Bool("log-json"))
 	s, err := server.Open(server.Options{
 		Data: c.String("data"), Create: true, Keys: c.String("keys"), Anchor: c.String("anchor"), Version: env.Version,
 		Log: log, Now: time.Now, Workers: c.Int("workers"), Paper: render.Paper(c.String("paper")), Pages: env.pages(log), Access: access,
+		MinFree: minFree, MetricsApart: c.String("metrics-listen") != "", Drain: c.Duration("drain"),
 	})
 	if err != nil {
 		return directoryHint(err, c.String("data"))
 	}
 	err = env.listenAndServe(c.Context, s, serveOptions{
-		data: c.String("data"), address: c.String("listen"), cert: c.String("tls-cert"), key: c.String("tls-key"), log: log,
-	}, func(url string) error { return env.greet(c, s, url) })
+		data: c.String("data"), address: c.String("listen"), metrics: c.String("metrics-listen"), cert: c.String("tls-cert"), key: c.String("tls-key"), log: log,
+	}, func(at addresses) error { return env.greet(c, s, at) })
 	if failure := s.Close(); failure != nil { // also where it was told to stop
 		err = errors.Join(err, failed(fmt.Errorf("stop: %w", failure), "what was answered is there; see to the cause before the next start"))
 	}
@@ -119,19 +130,26 @@ func (env *Env) pages(log *slog.Logger) func(server.Local) *http.ServeMux {
 }
 
 // greet says what whoever started the server needs next.
-func (env *Env) greet(c *cli.Context, s *server.Server, url string) error {
-	data := c.String("data")
+func (env *Env) greet(c *cli.Context, s *server.Server, at addresses) error {
+	data, metrics := c.String("data"), ""
 	if c.Bool("json") {
-		return env.printJSON(map[string]string{"url": url, "data": data, "key_id": s.Key().ID(), "version": env.Version})
+		line := map[string]string{"url": at.api, "data": data, "key_id": s.Key().ID(), "version": env.Version}
+		if at.metrics != "" {
+			line["metrics_url"] = at.metrics
+		}
+		return env.printJSON(line)
+	}
+	if at.metrics != "" {
+		metrics = "\n  metrics         " + at.metrics
 	}
 	_, err := fmt.Fprintf(env.Stderr, `licensekit %s
-  answers on      %s, the console too
+  answers on      %s, the console too%s
   data directory  %s
   export key      %s
   try             T=$(licensekit token issue --data %s --name me --scope report:export --scope report:write)
                   curl -H "Authorization: Bearer $T" -d '{"report_kind":"usage-summary"}' \
                     -H 'Content-Type: application/json' %s/api/v1/reports/exports
   Ctrl-C stops it
-`, env.Version, url, data, s.Key().ID(), quoteArg(data), url)
+`, env.Version, at.api, metrics, data, s.Key().ID(), quoteArg(data), at.api)
 	return err
 }

@@ -1,0 +1,88 @@
+package server
+
+import (
+	"math"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for path, want := range map[string]map[string]string{
+		"/health": {"status": "ok"}, "/healthz": {"status": "ok"}, "/readyz": {"status": "ready", "db": "ok"},
+	} {
+		got := map[string]string{}
+		s.do(t, call{method: "GET", path: path}).into(t, 200, &got)
+		for name, value := range want {
+			if got[name] != value || len(got) != len(want) {
+				t.Errorf("%s = %v, want %v", path, got, want)
+			}
+		}
+	}
+}
+
+// unready wants the server to be alive and not ready, for these reasons.
+func (s *site) unready(t *testing.T, codes ...string) {
+	t.Helper()
+	var got struct {
+		Status, DB string
+		Reasons    []struct{ Code, Message string }
+	}
+	s.do(t, call{method: "GET", path: "/readyz"}).into(t, 503, &got)
+	var found []string
+	for _, reason := range got.Reasons {
+		found = append(found, reason.Code)
+	}
+	if !slices.Equal(found, codes) || got.Status != "not_ready" || (got.DB == "error") != slices.Contains(codes, "DATABASE_FAILED") {
+		t.Errorf("readyz = %+v, want the reasons %v", got, codes)
+	}
+	for _, path := range []string{"/health", "/healthz"} {
+		if a := s.do(t, call{method: "GET", path: path}); a.status != http.StatusOK {
+			t.Errorf("%s: %s; want status 200", path, a)
+		}
+	}
+}
+
+// A database that can't be read makes the server not ready, but not unhealthy.
+func TestNotReadyWithoutItsDatabase(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.do(t, call{method: "GET", path: "/readyz"})
+	if err := s.dir.DB.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.unready(t, "DATABASE_FAILED")
+	s.do(t, call{method: "GET", path: exportsPath, token: secrets.any()}).want(t, 500, "INTERNAL")
+	families := s.families(t) // what can still be told is
+	families.want(t, "licensekit_ready", 0, "check", "database")
+	families.want(t, "licensekit_ready", 1, "check", "disk")
+	if families["licensekit_exports"] != nil || families["licensekit_events_total"] != nil {
+		t.Errorf("metrics of a database that can't be read: %v, %v; want none", families["licensekit_exports"], families["licensekit_events_total"])
+	}
+}
+
+func TestNotReadyWithoutRoom(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(o *Options) { o.MinFree = math.MaxInt64 })
+	s.unready(t, "DISK_LOW")
+	s.ready(t, jsonExport) // what there is room for is done
+	s.families(t).want(t, "licensekit_ready", 0, "check", "disk")
+}
+
+// Told to stop, a server goes on for a while and says so.
+func TestNotReadyWhileItDrains(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(o *Options) { o.Drain = 10 * time.Second })
+	s.do(t, call{method: "GET", path: "/readyz"})
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.stop() }()
+	<-s.stopping.Done()
+	s.unready(t, "SHUTTING_DOWN")
+	s.createWith(t, jsonExport, nil).want(t, 202, "") // nobody waits for it now
+	if err := <-stopped; err != nil {
+		t.Errorf("stop: %v", err)
+	}
+}
