@@ -78,6 +78,9 @@ var rules = []rule{
 		from: []string{"licensekit/server/console"}, to: []string{"licensekit/server", "licensekit/server/command"}, deep: true,
 		why: "the console asks the API, as every client does",
 	}, {
+		from: []string{"licensekit/server/webhook"}, to: []string{"licensekit/..."}, except: []string{"licensekit/exporter/audit", "licensekit/exporter/sealed"}, deep: true,
+		why: "who is told of events needs to know nothing else",
+	}, {
 		from: verifying, to: []string{"go.etcd.io/bbolt/...", "licensekit/server/...", "licensekit/exporter", "licensekit/exporter/ledger/...", "licensekit/auth/...", "licensekit/blobstore/..."}, deep: true,
 		why: "verification needs neither database nor server",
 	},

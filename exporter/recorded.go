@@ -24,7 +24,7 @@ func (e *Exporter) recordCreated(ctx context.Context, tx *bbolt.Tx, x Export) er
 // recordEnd enters into the audit trail that an export is ready or has failed.
 // One that is adopted was published by a process that came to no end.
 func (e *Exporter) recordEnd(tx *bbolt.Tx, x Export, adopted bool) error {
-	done, said := audit.ExportFailed, audit.Metadata{"created_by": x.CreatedBy}
+	done, said := audit.ExportFailed, audit.Metadata{"report_kind": x.Kind, "format": x.Format, "created_by": x.CreatedBy}
 	if x.Status == Ready {
 		done = audit.ExportReady
 		said["digest"], said["artifact_digest"] = x.Digest, x.ArtifactDigest

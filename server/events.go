@@ -40,15 +40,21 @@ func (s *Server) Trail() *audit.Trail { return s.trail }
 // runName is the name under which the end of a server's run is held.
 const runName = "server"
 
-// recordStart enters into the audit trail that the server answers others than
-// its owner from now on, and gives what enters that it no longer does.
-func (s *Server) recordStart(listeners []Listener) (stopped func()) {
-	var addresses []string
+// public gives the addresses of those listeners that answer others than the
+// owner; nil for none.
+func public(listeners []Listener) (addresses []string) {
 	for _, l := range listeners {
 		if !l.owner {
 			addresses = append(addresses, l.Addr().String())
 		}
 	}
+	return addresses
+}
+
+// recordStart enters into the audit trail that the server answers others than
+// its owner from now on, and gives what enters that it no longer does.
+func (s *Server) recordStart(listeners []Listener) (stopped func()) {
+	addresses := public(listeners)
 	if addresses == nil {
 		return func() {}
 	}

@@ -94,7 +94,7 @@ func (m *metrics) limited(by limit) { m.rateLimited.WithLabelValues(string(by)).
 // table, "" where it has none.
 func (m *metrics) observe(method, route string, status int, took time.Duration) {
 	switch method { // a client must not be able to make up labels
-	case "GET", "HEAD", "POST", "DELETE":
+	case "GET", "HEAD", "POST", "PATCH", "DELETE":
 	default:
 		method = "other"
 	}

@@ -15,6 +15,7 @@ import (
 	"licensekit/exporter/ledger/intake"
 	"licensekit/exporter/render"
 	"licensekit/exporter/report"
+	"licensekit/server/webhook"
 )
 
 // problem is an error that knows how it is told to the client.
@@ -61,6 +62,7 @@ func problemOf(err error) *problem {
 		known    *problem
 		scope    *auth.ScopeError
 		field    *auth.FieldError
+		hook     *webhook.FieldError
 		filter   *report.FilterError
 		file     *intake.FileError
 		tooLarge *http.MaxBytesError
@@ -82,6 +84,8 @@ func problemOf(err error) *problem {
 		return invalid(filter.Error())
 	case errors.As(err, &field):
 		return invalid(field.Error())
+	case errors.As(err, &hook):
+		return invalid(hook.Error())
 	case errors.As(err, &file):
 		return &problem{status: 422, code: file.Code, message: "the file can't be read", detail: file.Error()}
 	case errors.Is(err, report.ErrOverflow):

@@ -58,6 +58,14 @@ func (s *Server) routes() []route {
 
 		{"GET", "/api/v1/events", auth.EventRead, s.listEvents},
 
+		{"GET", "/api/v1/webhooks", auth.WebhookWrite, s.listWebhooks},
+		{"POST", "/api/v1/webhooks", auth.WebhookWrite, s.createWebhook},
+		{"GET", "/api/v1/webhooks/:id", auth.WebhookWrite, s.getWebhook},
+		{"PATCH", "/api/v1/webhooks/:id", auth.WebhookWrite, s.updateWebhook},
+		{"DELETE", "/api/v1/webhooks/:id", auth.WebhookWrite, s.deleteWebhook},
+		{"GET", "/api/v1/webhooks/:id/deliveries", auth.WebhookWrite, s.listDeliveries},
+		{"POST", "/api/v1/webhooks/:id/test", auth.WebhookWrite, s.testWebhook},
+
 		{"GET", "/api/v1/log/checkpoint", "", s.logCheckpoint},
 		{"GET", "/api/v1/log/tile/:level/*index", "", s.logTile}, // but for entries, which take report:export
 		{"GET", "/api/v1/log/consistency", "", s.logConsistency},

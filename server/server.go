@@ -21,10 +21,12 @@ package server
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"path"
 	"runtime/debug"
 	"strings"
@@ -39,6 +41,7 @@ import (
 	"licensekit/exporter/evidence"
 	"licensekit/exporter/ledger"
 	"licensekit/exporter/render"
+	"licensekit/server/webhook"
 )
 
 // Options sets up a server.
@@ -58,6 +61,9 @@ type Options struct {
 	Drain        time.Duration // for which [Server.Serve] goes on as not ready when it is to end
 	MetricsApart bool          // /metrics is answered by a listener of [ListenMetrics] alone
 
+	WebhookAllow []netip.Prefix // networks that webhooks may lead to although they are not public; see package auth's ParseNetwork
+	WebhookRoots *x509.CertPool // that their receivers' certificates lead to; nil for the system's
+
 	// Pages makes what is there beside the API, for people: what it has a
 	// pattern for it answers. With nil there is the API alone.
 	Pages func(Local) *http.ServeMux
@@ -74,6 +80,7 @@ type Server struct {
 
 	connections *connections
 	exports     *exporter.Exporter
+	courier     *webhook.Courier
 	opts        Options
 	limits      limits
 	metrics     *metrics
@@ -129,6 +136,11 @@ func (s *Server) open() (err error) {
 	if err != nil {
 		return err
 	}
+	hooks, err := webhook.Open(s.dir.DB, s.trail, s.opts.Now, s.opts.WebhookAllow)
+	if err != nil {
+		return err
+	}
+	s.courier = webhook.NewCourier(hooks, webhook.Options{Log: s.opts.Log, Version: s.opts.Version, Roots: s.opts.WebhookRoots})
 	s.reads = audit.NewTally(s.trail, func(err error) { s.opts.Log.Error("record downloads", "error", err) })
 	s.gate = newGate(s.tokens, s.trail, s.metrics, s.opts.Access, s.opts.Now, func(err error) { s.opts.Log.Error("record failed logins", "error", err) })
 	s.connections = newConnections(s.opts.Access)

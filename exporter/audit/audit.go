@@ -45,8 +45,8 @@ const (
 	RecordsImported    Type = "records.imported"    // likewise
 
 	ExportCreated          Type = "report_export.created"           // report_kind, format, filters
-	ExportReady            Type = "report_export.ready"             // digest, artifact_digest, as_of, row_count, size_bytes, log_index, created_by, recovered
-	ExportFailed           Type = "report_export.failed"            // code, created_by
+	ExportReady            Type = "report_export.ready"             // report_kind, format, digest, artifact_digest, as_of, row_count, size_bytes, log_index, created_by, recovered
+	ExportFailed           Type = "report_export.failed"            // report_kind, format, code, created_by
 	ExportDownloaded       Type = "report_export.downloaded"        // artifact_digest, whole (false for a range); repeats, since, until
 	ExportBundleDownloaded Type = "report_export.bundle_downloaded" // likewise
 	ExportPageViewed       Type = "report_export.page_viewed"       // likewise
@@ -56,6 +56,10 @@ const (
 
 	CheckpointCosigned Type = "log.checkpoint_cosigned" // size, witnesses
 
+	WebhookCreated Type = "webhook_endpoint.created" // name, origin of its URL, event_types, is_active
+	WebhookUpdated Type = "webhook_endpoint.updated" // likewise; changed
+	WebhookDeleted Type = "webhook_endpoint.deleted" // likewise
+
 	DirectoryChecked  Type = "directory.checked"   // ok, problems, blobs, exports, log_entries
 	DirectoryBackedUp Type = "directory.backed_up" // what a backup held
 
@@ -64,6 +68,14 @@ const (
 
 	LoginFailed Type = "authentication.failed" // reason; repeats, since, until
 )
+
+// Types lists them all.
+var Types = []Type{
+	KeyCreated, KeyRevoked, ActivitiesImported, RecordsImported,
+	ExportCreated, ExportReady, ExportFailed, ExportDownloaded, ExportBundleDownloaded, ExportPageViewed,
+	SigningKeyRotated, LogRestarted, CheckpointCosigned, WebhookCreated, WebhookUpdated, WebhookDeleted,
+	DirectoryChecked, DirectoryBackedUp, ServerStarted, ServerStopped, LoginFailed,
+}
 
 // ActorType is one of the LicenseKit contract's.
 type ActorType string

@@ -138,6 +138,12 @@ func (t *Trail) More() <-chan struct{} {
 	return t.more
 }
 
+// Newest is the sequence of the newest event, in a transaction with what it has
+// recorded; 0 if there is none.
+func (t *Trail) Newest(tx *bbolt.Tx) int64 {
+	return int64(tx.Bucket([]byte(eventsBucket)).Sequence())
+}
+
 func key(sequence int64) string {
 	return string(binary.BigEndian.AppendUint64(nil, uint64(sequence)))
 }

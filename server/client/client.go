@@ -167,6 +167,9 @@ func (c *Client) Call(ctx context.Context, method, path string, query url.Values
 		return Page{}, err
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusNoContent {
+		return Page{}, nil
+	}
 	return Decode(resp.Body, out)
 }
 

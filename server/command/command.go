@@ -85,6 +85,7 @@ func (env *Env) tree() *cli.Command {
 			env.export(),
 			env.verify(),
 			env.events(),
+			env.webhook(),
 			env.key(),
 			env.log(),
 			env.check(),

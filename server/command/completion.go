@@ -10,10 +10,12 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"licensekit/exporter"
+	"licensekit/exporter/audit"
 	"licensekit/exporter/ledger/intake"
 	"licensekit/exporter/render"
 	"licensekit/exporter/report"
 	"licensekit/server"
+	"licensekit/server/webhook"
 )
 
 // completionScripts are for shells, a file each. They ask this program, by
@@ -207,7 +209,12 @@ func (l line) values(flag, typed string) []string {
 	case "filter":
 		return l.filters(typed)
 	case "status":
+		if l.at.Name == "deliveries" {
+			return names(webhook.Statuses)
+		}
 		return names(exporter.Statuses)
+	case "event", "type":
+		return names(audit.Types)
 	case "paper":
 		return []string{string(render.A4), string(render.Letter)}
 	case "forwarded-header":

@@ -111,9 +111,13 @@ func dialOwner(ctx context.Context, data string) *client.Client {
 
 // openOwned opens the data directory in this process and serves it to itself.
 func (env *Env) openOwned(c *cli.Context, create bool) (*client.Client, func() error, error) {
+	allow, err := allowOf(c)
+	if err != nil {
+		return nil, nil, err
+	}
 	s, err := server.Open(server.Options{
 		Data: c.String("data"), Create: create, Keys: c.String("keys"), Anchor: c.String("anchor"), Version: env.Version,
-		Log: env.logger(slog.LevelWarn, false), Now: time.Now, Workers: 1,
+		Log: env.logger(slog.LevelWarn, false), Now: time.Now, Workers: 1, WebhookAllow: allow,
 	})
 	if err != nil {
 		return nil, nil, err

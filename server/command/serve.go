@@ -32,6 +32,7 @@ func (env *Env) serve() *cli.Command {
 			"A token's networks are checked against the address that the connection comes from.\n" +
 			"Behind a reverse proxy name it with --trusted-proxy, and the address that it saw counts;\n" +
 			"no other client's word for its address does.\n\n" +
+			"Webhooks are sent to public addresses over https, and to networks that --webhook-allow names.\n\n" +
 			"A certificate is read again when its files change, and on SIGHUP. Sockets that systemd\n" +
 			"hands over take the place of --listen.\n\n" +
 			"/readyz answers 503 with the reasons while the server can't do all of its work: the\n" +
@@ -55,6 +56,7 @@ func (env *Env) serve() *cli.Command {
 			&cli.DurationFlag{Name: "drain", Usage: "told to stop, answer for so long as not ready before", EnvVars: []string{"LICENSEKIT_DRAIN"}},
 			&cli.IntFlag{Name: "workers", Value: runtime.NumCPU(), DefaultText: "one per processor", Usage: "exports made at a time", EnvVars: []string{"LICENSEKIT_WORKERS"}},
 			&cli.StringFlag{Name: "paper", Value: string(render.A4), Usage: "the `SIZE` of PDF pages, A4 or Letter", EnvVars: []string{"LICENSEKIT_PAPER"}},
+			allowFlag,
 			&cli.BoolFlag{Name: "log-json", Usage: "log as JSON", EnvVars: []string{"LICENSEKIT_LOG_JSON"}},
 			jsonFlag,
 		},
@@ -105,10 +107,15 @@ func accessOf(c *cli.Context) (server.Access, error) {
 
 func (env *Env) runServer(c *cli.Context, access server.Access, minFree int64) error {
 	log := env.logger(slog.LevelInfo, c.Bool("log-json"))
+	allow, err := allowOf(c)
+	if err != nil {
+		return err
+	}
 	s, err := server.Open(server.Options{
 		Data: c.String("data"), Create: true, Keys: c.String("keys"), Anchor: c.String("anchor"), Version: env.Version,
 		Log: log, Now: time.Now, Workers: c.Int("workers"), Paper: render.Paper(c.String("paper")), Pages: env.pages(log), Access: access,
 		MinFree: minFree, MetricsApart: c.String("metrics-listen") != "", Drain: c.Duration("drain"),
+		WebhookAllow: allow,
 	})
 	if err != nil {
 		return directoryHint(err, c.String("data"))

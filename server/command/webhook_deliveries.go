@@ -1,0 +1,102 @@
+package command
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/urfave/cli/v2"
+
+	"licensekit/server/client"
+	"licensekit/server/webhook"
+)
+
+func (env *Env) webhookDeliveries() *cli.Command {
+	return &cli.Command{
+		Name:        "deliveries",
+		Usage:       "list what was sent to an endpoint, newest first",
+		ArgsUsage:   "ID",
+		Description: "The last 500 are kept.\n\n   licensekit webhook deliveries --status failed whe_…\n\nExit codes: 0 done, 1 failed, 2 usage.",
+		Flags: targetFlags(
+			&cli.StringFlag{Name: "status", Usage: "only pending, delivered or failed ones", EnvVars: []string{"LICENSEKIT_DELIVERIES_STATUS"}},
+			&cli.IntFlag{Name: "limit", Usage: "at most so many (default: all)", EnvVars: []string{"LICENSEKIT_LIMIT"}},
+			jsonFlag,
+		),
+		Action: func(c *cli.Context) error {
+			id, err := oneArgument(c, "the endpoint's id")
+			if err != nil {
+				return err
+			}
+			query := url.Values{}
+			if status := c.String("status"); status != "" {
+				query.Set("status", status)
+			}
+			return env.with(c, false, func(api *client.Client) error { return env.listDeliveries(c, api, id, query) })
+		},
+	}
+}
+
+func (env *Env) listDeliveries(c *cli.Context, api *client.Client, id string, query url.Values) error {
+	path := webhooksPath + "/" + pathSegment(id) + "/deliveries"
+	if c.Bool("json") {
+		return walkList(c, api, path, query, func(page []webhook.Delivery) error { return printLines(env, page) })
+	}
+	t := env.table("SEQUENCE", "EVENT", "TYPE", "STATUS", "ATTEMPTS", "LAST ATTEMPT", "ANSWER", "NEXT ATTEMPT", "ERROR")
+	err := walkList(c, api, path, query, func(page []webhook.Delivery) error {
+		for _, d := range page {
+			answer := ""
+			if d.ResponseStatus != 0 {
+				answer = strconv.Itoa(d.ResponseStatus)
+			}
+			t.row(strconv.FormatInt(d.Sequence, 10), strconv.FormatInt(d.EventSequence, 10), string(d.EventType), string(d.Status), strconv.Itoa(d.Attempts),
+				shortTime(d.LastAttemptAt), answer, shortTime(d.NextAttemptAt), d.Error)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return t.print()
+}
+
+func (env *Env) webhookTest() *cli.Command {
+	return &cli.Command{
+		Name:      "test",
+		Usage:     "send an event that is none to an endpoint, and say what came of it",
+		ArgsUsage: "ID",
+		Description: "It is of type webhook.test, is sent once and at once, and to a paused endpoint too.\n\n" +
+			"   licensekit webhook test whe_…\n\nExit codes: 0 received, 1 failed, 2 usage.",
+		Flags: targetFlags(allowFlag, jsonFlag),
+		Action: func(c *cli.Context) error {
+			id, err := oneArgument(c, "the endpoint's id")
+			if err != nil {
+				return err
+			}
+			return env.with(c, false, func(api *client.Client) error {
+				var sent webhook.Delivery
+				if _, err := api.Call(c.Context, http.MethodPost, webhooksPath+"/"+pathSegment(id)+"/test", nil, nil, &sent); err != nil {
+					return err
+				}
+				return env.tellTest(c, sent)
+			})
+		},
+	}
+}
+
+func (env *Env) tellTest(c *cli.Context, sent webhook.Delivery) error {
+	if c.Bool("json") {
+		if err := env.printJSON(sent); err != nil {
+			return err
+		}
+	} else if sent.Status == webhook.Delivered {
+		fmt.Fprintf(env.Stderr, "received: %s was answered with %d after %d ms\n", sent.ID, sent.ResponseStatus, sent.DurationMS)
+	}
+	if sent.Status == webhook.Delivered {
+		return nil
+	}
+	if c.Bool("json") {
+		return quietExit(exitFailed)
+	}
+	return failed(fmt.Errorf("the test was not received: %s", sent.Error), "licensekit webhook update changes the endpoint; licensekit serve --webhook-allow names networks that are not public")
+}

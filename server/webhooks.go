@@ -1,0 +1,114 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+
+	"licensekit/server/webhook"
+)
+
+// webhookWithSecret is an endpoint where its secret is shown.
+type webhookWithSecret struct {
+	Webhook webhook.Endpoint `json:"webhook"`
+	Secret  string           `json:"secret"`
+}
+
+// createWebhook makes an endpoint; its secret is shown this once.
+func (s *Server) createWebhook(w http.ResponseWriter, r *request) error {
+	var c webhook.Change
+	err := decodeJSON(w, r, map[string]any{"name": &c.Name, "url": &c.URL, "event_types": &c.EventTypes, "secret": &c.Secret, "is_active": &c.Active})
+	if err != nil {
+		return err
+	}
+	made, secret, err := s.courier.Create(r.Context(), c)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", "/api/v1/webhooks/"+made.ID)
+	return s.reply(w, r, http.StatusCreated, webhookWithSecret{made, secret})
+}
+
+// listWebhooks answers with the endpoints, oldest first.
+func (s *Server) listWebhooks(w http.ResponseWriter, r *request) error {
+	q, err := queryOf(r, "limit")
+	if err != nil {
+		return err
+	}
+	_, limit, err := pageOf(q)
+	if err != nil {
+		return err
+	}
+	all, err := s.courier.List()
+	if err != nil {
+		return err
+	}
+	if q.Get("limit") != "" {
+		all = all[:min(limit, len(all))]
+	}
+	return s.reply(w, r, http.StatusOK, all)
+}
+
+func (s *Server) getWebhook(w http.ResponseWriter, r *request) error {
+	found, err := s.courier.Get(r.params.ByName("id"))
+	if err != nil {
+		return err
+	}
+	return s.reply(w, r, http.StatusOK, found)
+}
+
+// updateWebhook changes an endpoint. It shows a secret that it makes.
+func (s *Server) updateWebhook(w http.ResponseWriter, r *request) error {
+	var c webhook.Change
+	err := decodeJSON(w, r, map[string]any{
+		"name": &c.Name, "url": &c.URL, "event_types": &c.EventTypes, "secret": &c.Secret, "rotate_secret": &c.Rotate, "is_active": &c.Active,
+	})
+	if err != nil {
+		return err
+	}
+	changed, secret, err := s.courier.Update(r.Context(), r.params.ByName("id"), c)
+	if err != nil {
+		return err
+	}
+	if secret != "" {
+		return s.reply(w, r, http.StatusOK, webhookWithSecret{changed, secret})
+	}
+	return s.reply(w, r, http.StatusOK, changed)
+}
+
+func (s *Server) deleteWebhook(w http.ResponseWriter, r *request) error {
+	if err := s.courier.Delete(r.Context(), r.params.ByName("id")); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// listDeliveries answers with an endpoint's deliveries, newest first.
+func (s *Server) listDeliveries(w http.ResponseWriter, r *request) error {
+	q, err := queryOf(r, "status", "cursor", "limit")
+	if err != nil {
+		return err
+	}
+	query := webhook.Query{Status: webhook.Status(q.Get("status"))}
+	if query.Status != "" && !slices.Contains(webhook.Statuses, query.Status) {
+		return invalidQuery(fmt.Sprintf("status %q must be one of %v", query.Status, webhook.Statuses))
+	}
+	if query.Before, query.Limit, err = pageOf(q); err != nil {
+		return err
+	}
+	page, next, err := s.courier.Deliveries(r.params.ByName("id"), query)
+	if err != nil {
+		return err
+	}
+	return s.replyPage(w, r, page, next)
+}
+
+// testWebhook sends an event that is none, and says what came of it.
+func (s *Server) testWebhook(w http.ResponseWriter, r *request) error {
+	sent, err := s.courier.Test(r.Context(), r.params.ByName("id"))
+	if err != nil {
+		return err
+	}
+	return s.reply(w, r, http.StatusOK, sent)
+}
