@@ -128,7 +128,7 @@ func TestDeliveryIsGivenUp(t *testing.T) {
 // One receiver that answers nothing holds up no other.
 func TestSlowReceiverHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, setup{allowed: loopback, timeout: 50 * time.Millisecond}).run(t)
+	s := newSite(t, setup{allowed: loopback, timeout: 3 * time.Second}).run(t)
 	release := make(chan struct{})
 	slow := newReceiver(t, func(http.ResponseWriter, *http.Request) { <-release })
 	t.Cleanup(func() { close(release) })
