@@ -83,7 +83,7 @@ func TestMetricsAreBounded(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, withConsole)
 	s.ready(t, jsonExport)
-	for _, method := range []string{"GET", "BREW", "X-1", "X-2", "PATCH"} {
+	for _, method := range []string{"GET", "BREW", "X-1", "X-2", "PURGE"} {
 		for _, target := range []string{"/health", "/made-up", exportsPath + "/made-up-a", exportsPath + "/made-up-b"} {
 			s.raw(t, method, target)
 		}
