@@ -153,6 +153,9 @@ func (env *Env) importFile(c *cli.Context, api *client.Client, f input) (intake.
 		Body:   interruptible(c.Context, io.TeeReader(f, progress)),
 	})
 	progress.finish()
+	if err != nil && c.Context.Err() != nil && !c.Bool("atomic") && !c.Bool("dry-run") {
+		err = &exitError{exitInterrupted, errInterrupted, "what came before it may be stored; run it again, rows that are known are skipped"}
+	}
 	if err != nil {
 		env.tellPartial(c, f.name, err)
 		return intake.Result{}, err
