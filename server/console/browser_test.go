@@ -24,8 +24,12 @@ import (
 )
 
 // patience is how long a test waits for the browser, which may be slow on a
-// busy machine.
-const patience = 40 * time.Second
+// busy machine, and lifetime how long a tab may be there at all: what hangs
+// fails its test and no more.
+const (
+	patience = 90 * time.Second
+	lifetime = 6 * time.Minute
+)
 
 // browsers are what Debian and others call Chromium.
 var browsers = []string{"chromium", "chromium-browser", "google-chrome", "chrome"}
@@ -47,18 +51,35 @@ var chromium = sync.OnceValues(func() (context.Context, error) {
 		chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("hide-scrollbars", true))
 	shared, _ := chromedp.NewContext(ctx)
 	stopBrowser = func() {
-		chromedp.Cancel(shared)
-		stop()
+		within(patience, func() error { return chromedp.Cancel(shared) })
+		stop() // kills what did not end
 		os.RemoveAll(dir)
 	}
-	return shared, chromedp.Do(shared)
+	return shared, within(patience, func() error { return chromedp.Do(shared) })
 })
 
 var stopBrowser = func() {}
 
+// within lets something take so long. The contexts of the browser and of tabs
+// can't have a time limit from the start on: it would be theirs for ever.
+func within(limit time.Duration, do func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(limit):
+		return context.DeadlineExceeded
+	}
+}
+
 func TestMain(m *testing.M) {
 	code := m.Run()
 	stopBrowser()
+	if err := stopShared(); err != nil {
+		fmt.Fprintln(os.Stderr, "stop the shared server:", err)
+		code = 1
+	}
 	os.Exit(code)
 }
 
@@ -88,10 +109,12 @@ func newTab(t testing.TB, base, language string) *tab {
 		t.Skipf("start a browser, one of %v: %v; apt-get install chromium", browsers, err)
 	}
 	b := &tab{t: t, base: base}
+	limited, letGo := context.WithTimeout(shared, lifetime)
+	t.Cleanup(letGo)
 	var closeTab context.CancelFunc
-	b.ctx, closeTab = chromedp.NewContext(shared, chromedp.WithNewBrowserContext(), chromedp.WithListener(b.notice))
-	if err := chromedp.Do(b.ctx); err != nil { // without a time limit, which would be the tab's
-		t.Fatal(err)
+	b.ctx, closeTab = chromedp.NewContext(limited, chromedp.WithNewBrowserContext(), chromedp.WithListener(b.notice))
+	if err := within(patience, func() error { return chromedp.Do(b.ctx) }); err != nil {
+		t.Fatalf("open a tab: %v", err)
 	}
 	command(b, network.Enable, network.EnableParams{})
 	command(b, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: "Chromium under test", AcceptLanguage: language})

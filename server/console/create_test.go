@@ -9,6 +9,7 @@ import (
 )
 
 func TestFreezeAReport(t *testing.T) {
+	t.Parallel()
 	s := newSite(t).stock(t)
 	b := s.signedIn(t, auth.ReportExport, auth.ReportRead)
 	b.open("/console/exports")
@@ -52,7 +53,8 @@ func sameQuery(a, b string) bool {
 
 // Days are those of the zone that was chosen; what is wrong is said in place.
 func TestDraftPeriods(t *testing.T) {
-	s := newSite(t).stock(t)
+	t.Parallel()
+	s := sharedSite(t)
 	b := s.signedIn(t, auth.ReportExport)
 	b.open("/console/exports/new?report_kind=usage-summary&first_day=2026-01-01&last_day=2026-01-31&zone=Europe%2FBerlin&bucket=1d")
 	b.shows("1 Jan 2026 – 31 Jan 2026", "Time zone Europe/Berlin")
@@ -68,6 +70,7 @@ func TestDraftPeriods(t *testing.T) {
 // Without JavaScript the rows are counted on demand, and what was counted is
 // what is frozen, once.
 func TestFreezeWithoutScript(t *testing.T) {
+	t.Parallel()
 	s := newSite(t).stock(t)
 	_, token := s.token(t, "me", auth.ReportExport)
 	v := newVisitor(t, s.url)

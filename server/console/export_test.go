@@ -12,6 +12,7 @@ import (
 )
 
 func TestExportPage(t *testing.T) {
+	t.Parallel()
 	s := newSite(t).stock(t)
 	id := s.freeze(t, `{"report_kind":"usage-ledger","format":"pdf","filters":{"from":"2024-01-01T00:00:00Z","to":"2027-01-01T00:00:00Z"}}`)
 	b := s.signedIn(t, auth.ReportExport)
@@ -43,6 +44,7 @@ func TestExportPage(t *testing.T) {
 
 // Downloads are those of the API, and what it refuses is a page.
 func TestDownloadsThroughTheConsole(t *testing.T) {
+	t.Parallel()
 	s := newSite(t).stock(t)
 	id := s.freeze(t, `{"report_kind":"usage-ledger","format":"csv"}`)
 	var x struct {

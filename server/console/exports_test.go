@@ -6,15 +6,13 @@ import (
 	"testing"
 
 	"licensekit/auth"
+	"licensekit/server"
 )
 
 func TestExportsList(t *testing.T) {
-	s := newSite(t)
+	t.Parallel()
+	s := newSite(t).stock(t)
 	b := s.signedIn(t, auth.ReportExport)
-	b.open("/console/exports")
-	b.shows("Nothing is frozen yet")
-	b.inspect("exports-none")
-	s.stock(t)
 	for range 26 {
 		s.freeze(t, `{"report_kind":"usage-summary","format":"csv","filters":{"from":"2026-01-01T00:00:00Z","to":"2026-04-01T00:00:00Z"}}`)
 	}
@@ -22,12 +20,12 @@ func TestExportsList(t *testing.T) {
 	s.freeze(t, `{"report_kind":"license-audit","format":"xlsx"}`)
 	b.open("/console/exports")
 	b.shows("License audit", "Usage ledger", "1 Jan 2026 – 31 Mar 2026", "Owner")
-	b.inspect("exports")
 	b.click(".pages a")
 	b.shows("Newest")
 	if rows := b.count("tbody tr"); rows != 3 {
 		t.Errorf("the second page has %d rows, want 3", rows)
 	}
+	b.inspect("exports")
 	b.open("/console/exports")
 	b.choose("#report_kind", "usage-ledger")
 	b.until(`location.search === "?report_kind=usage-ledger" && document.querySelectorAll("tbody tr").length === 1`, "the filter applies and stands in the URL")
@@ -44,7 +42,8 @@ func TestExportsList(t *testing.T) {
 // Pages follow what is not finished by themselves. Here nobody makes exports,
 // so it is others that appear.
 func TestLivePages(t *testing.T) {
-	s := newSiteOf(t, 0)
+	t.Parallel()
+	s := newSite(t, func(o *server.Options) { o.Workers = 0 })
 	make := func() (id string) {
 		var x struct{ ID, Status string }
 		r, err := http.NewRequestWithContext(t.Context(), "POST", "http://owner/api/v1/reports/exports", strings.NewReader(`{"report_kind":"usage-summary"}`))
@@ -78,25 +77,45 @@ func TestLivePages(t *testing.T) {
 
 // What a token has no scope for is neither offered nor given.
 func TestScopes(t *testing.T) {
-	s := newSite(t)
-	for scope, pages := range map[auth.Scope]map[string]int{
-		auth.ReportExport: {"/console/exports": 200},
-		auth.ReportRead:   {"/console/exports": 403},
-		auth.ReportWrite:  {"/console/exports": 403},
-		auth.EventRead:    {"/console/exports": 403},
-		auth.Admin:        {"/console/exports": 200},
-	} {
-		b := s.signedIn(t, scope)
-		for path, want := range pages {
-			if got := b.open(path); got != want {
-				t.Errorf("%s: %s gives status %d, want %d", scope, path, got, want)
+	t.Parallel()
+	s := sharedSite(t)
+	pages := map[string]auth.Scope{
+		"/console/":           "",
+		"/console/exports":    auth.ReportExport,
+		"/console/activities": auth.ReportRead,
+		"/console/tokens":     auth.Admin,
+		"/console/events":     auth.EventRead,
+		"/console/log":        "",
+	}
+	inner := map[string]auth.Scope{
+		"/console/exports/new":                              auth.ReportExport,
+		"/console/exports/" + s.frozen[0]:                   auth.ReportExport,
+		"/console/exports/" + s.frozen[0] + "/download":     auth.ReportExport,
+		"/console/exports/" + s.frozen[0] + "/bundle":       auth.ReportExport,
+		"/console/exports/" + s.frozen[0] + "/comparison":   auth.ReportExport,
+		"/console/exports/" + s.frozen[0] + "/verification": auth.ReportExport,
+		"/console/activities/1":                             auth.ReportRead,
+		"/console/pick/customer_id":                         auth.ReportRead,
+		"/console/tokens/new":                               auth.Admin,
+	}
+	for _, scope := range auth.Scopes() {
+		v := s.visitor(t, scope)
+		_, home := v.send("GET", "/console/", nil)
+		for path, takes := range pages {
+			if offered, want := strings.Contains(home, `<li><a href="`+path+`"`), allows(scope, takes); offered != want {
+				t.Errorf("%s: the navigation offers %s: %v, want %v", scope, path, offered, want)
 			}
-			if want == 403 {
-				b.shows("requires ")
-			}
-			if offered := b.count("nav a[href='"+path+"']") > 0; offered != (want == 200) {
-				t.Errorf("%s: the navigation offers %s: %v", scope, path, offered)
+			inner[path] = takes
+		}
+		for path, takes := range inner {
+			resp, page := v.send("GET", path, nil)
+			if allowed := allows(scope, takes); allowed != (resp.StatusCode == 200) || !allowed && (resp.StatusCode != 403 || !strings.Contains(page, "Requires "+string(takes))) {
+				t.Errorf("%s: %s gives status %d, may be seen: %v", scope, path, resp.StatusCode, allowed)
 			}
 		}
 	}
+}
+
+func allows(scope, takes auth.Scope) bool {
+	return takes == "" || scope == takes || scope == auth.Admin
 }

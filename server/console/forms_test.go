@@ -27,6 +27,27 @@ func newVisitor(t testing.TB, base string) *visitor {
 	return &visitor{t: t, base: base, client: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
+// visitor signs in with a token of these scopes.
+func (s *site) visitor(t testing.TB, scopes ...auth.Scope) *visitor {
+	t.Helper()
+	_, token := s.token(t, t.Name(), scopes...)
+	v := newVisitor(t, s.url)
+	if resp, _ := v.send("POST", "/console/sign-in", url.Values{"token": {token}}); resp.StatusCode != http.StatusSeeOther {
+		t.Fatalf("signing in gives status %d, want 303", resp.StatusCode)
+	}
+	return v
+}
+
+// containsAll tells whether a page has all of these texts in it.
+func containsAll(page string, texts ...string) bool {
+	for _, text := range texts {
+		if !strings.Contains(page, text) {
+			return false
+		}
+	}
+	return true
+}
+
 // send sends a request, as a form if there is one.
 func (v *visitor) send(method, path string, form url.Values, header ...string) (*http.Response, string) {
 	v.t.Helper()
@@ -65,6 +86,7 @@ func (v *visitor) secret(path string) string {
 
 // Only the console's own forms change anything.
 func TestForgedForms(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	_, token := s.token(t, "me", auth.ReportExport)
 	v := newVisitor(t, s.url)
@@ -113,6 +135,7 @@ func TestForgedForms(t *testing.T) {
 
 // The session opens pages, never the API.
 func TestCookieIsNoToken(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	_, token := s.token(t, "me", auth.Admin)
 	v := newVisitor(t, s.url)
@@ -128,6 +151,7 @@ func TestCookieIsNoToken(t *testing.T) {
 // Every page has the headers that keep browsers strict; what is no page is
 // refused as one.
 func TestPageHeaders(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	v := newVisitor(t, s.url)
 	for path, want := range map[string]int{

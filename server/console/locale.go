@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -23,17 +24,18 @@ type locale struct {
 	tag     language.Tag
 	printer *message.Printer
 	day     string // layout of a date
+	short   string // of a date without its year
 	month   string // of a month
 	pages   map[string]*template.Template
 }
 
 // locales are what pages are made in; the first is for all other languages.
 var locales = []*locale{
-	{tag: language.BritishEnglish, day: "2 Jan 2006", month: "Jan 2006"},
-	{tag: language.AmericanEnglish, day: "Jan 2, 2006", month: "Jan 2006"},
-	{tag: language.German, day: "02.01.2006", month: "01.2006"},
-	{tag: language.MustParse("de-AT"), day: "02.01.2006", month: "01.2006"},
-	{tag: language.MustParse("de-CH"), day: "02.01.2006", month: "01.2006"},
+	{tag: language.BritishEnglish, day: "2 Jan 2006", short: "2 Jan", month: "Jan 2006"},
+	{tag: language.AmericanEnglish, day: "Jan 2, 2006", short: "Jan 2", month: "Jan 2006"},
+	{tag: language.German, day: "02.01.2006", short: "02.01.", month: "01.2006"},
+	{tag: language.MustParse("de-AT"), day: "02.01.2006", short: "02.01.", month: "01.2006"},
+	{tag: language.MustParse("de-CH"), day: "02.01.2006", short: "02.01.", month: "01.2006"},
 }
 
 //go:embed messages/*.json
@@ -128,6 +130,37 @@ func (l *locale) number(n any) string {
 	return l.printer.Sprint(number.Decimal(n))
 }
 
+// signed writes a difference with its sign.
+func (l *locale) signed(n int64) string {
+	if n > 0 {
+		return "+" + l.number(n)
+	}
+	return l.number(n)
+}
+
+// percent writes a change of so many per cent with its sign.
+func (l *locale) percent(p float64) string {
+	sign := ""
+	if p >= .05 {
+		sign = "+"
+	}
+	return sign + l.printer.Sprint(number.Percent(p/100, number.MaxFractionDigits(1)))
+}
+
+// round writes a round number in little room: 2.5M.
+func (l *locale) round(n float64) string {
+	brief := func(n float64) any { return number.Decimal(n, number.MaxFractionDigits(2)) }
+	switch size := math.Abs(n); {
+	case size >= 1e9:
+		return l.text("%v B", brief(n/1e9))
+	case size >= 1e6:
+		return l.text("%v M", brief(n/1e6))
+	case size >= 1e4:
+		return l.text("%v k", brief(n/1e3))
+	}
+	return l.printer.Sprint(brief(n))
+}
+
 // size writes a number of bytes: 616,7 kB.
 func (l *locale) size(n any) string {
 	var bytes int64
@@ -157,6 +190,16 @@ func (l *locale) size(n any) string {
 
 // instant writes a point in time to the minute, in UTC.
 func (l *locale) instant(t any) template.HTML { return l.timeElement(t, " 15:04") }
+
+// moment writes a point in time to the second, where a heading says that it is
+// in UTC.
+func (l *locale) moment(t any) template.HTML {
+	at, ok := timeOf(t)
+	if !ok {
+		return ""
+	}
+	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s <span class="clock">%s</span></time>`, at.Format(time.RFC3339Nano), template.HTMLEscapeString(at.Format(l.day)), at.Format("15:04:05")))
+}
 
 // exact writes a point in time to the millisecond, in UTC.
 func (l *locale) exact(t any) template.HTML { return l.timeElement(t, " 15:04:05.000") }

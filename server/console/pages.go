@@ -17,7 +17,7 @@ type page struct {
 // pages is the whole console.
 func (c *Console) pages() []page {
 	return []page{
-		{"GET " + home + "{$}", "", c.showHome, false},
+		{"GET " + home + "{$}", "", c.showOverview, false},
 		{"GET " + signInPath, "", c.showSignIn, true},
 		{"POST " + signInPath, "", c.signIn, true},
 		{"POST /console/sign-out", "", c.signOut, true},
@@ -29,8 +29,21 @@ func (c *Console) pages() []page {
 		{"GET " + exportsPath + "/{id}/bundle", auth.ReportExport, c.downloadBundle, false},
 		{"GET " + exportsPath + "/{id}/pages/{page}", auth.ReportExport, c.previewPage, false},
 		{"GET " + exportsPath + "/{id}/verification", auth.ReportExport, c.verifyExport, false},
+		{"GET " + exportsPath + "/{id}/comparison", auth.ReportExport, c.compareExports, false},
 		{"POST " + exportsPath, auth.ReportExport, c.createExport, false},
+
+		{"GET " + activitiesPath, auth.ReportRead, c.listActivities, false},
+		{"GET " + activitiesPath + "/{sequence}", auth.ReportRead, c.showActivity, false},
 		{"GET /console/pick/{field}", auth.ReportRead, c.pick, false},
+
+		{"GET " + tokensPath, auth.Admin, c.listTokens, false},
+		{"GET " + newToken, auth.Admin, c.showTokenForm, false},
+		{"POST " + tokensPath, auth.Admin, c.issueToken, false},
+		{"GET " + tokensPath + "/{id}", auth.Admin, c.showToken, false},
+		{"POST " + tokensPath + "/{id}/revocation", auth.Admin, c.revokeToken, false},
+
+		{"GET " + eventsPath, auth.EventRead, c.listEvents, false},
+		{"GET " + logPath, "", c.showLog, false},
 
 		{home, "", c.notFound, true},
 	}
@@ -44,7 +57,12 @@ type section struct {
 
 // sections are what the navigation shows to those who have the scope.
 var sections = []section{
+	{home, "Overview", "overview", ""},
 	{exportsPath, "Exports", "archive", auth.ReportExport},
+	{activitiesPath, "Activities", "activity", auth.ReportRead},
+	{tokensPath, "Tokens", "token", auth.Admin},
+	{eventsPath, "Audit trail", "events", auth.EventRead},
+	{logPath, "Keys and log", "key", ""},
 }
 
 // handle turns a page into a handler: who visits, may they, and what if not.
@@ -60,15 +78,6 @@ func (c *Console) handle(p page) http.Handler {
 			v.fail(err)
 		}
 	})
-}
-
-// showHome leads to the first page that the key has the scope for.
-func (c *Console) showHome(v *visit) error {
-	nav := v.nav()
-	if len(nav) == 0 {
-		return v.key.Require(sections[0].scope)
-	}
-	return v.redirect(nav[0].Path)
 }
 
 func (c *Console) notFound(v *visit) error {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,11 +28,31 @@ type session struct {
 	csrf  string // in each of its forms
 	began time.Time
 	used  time.Time // guarded by sessions.mu
+
+	mu   sync.Mutex
+	sent []string // the newest of its forms that may be sent once; guarded by mu
 }
 
 // owns tells whether a form carries this session's secret.
 func (s *session) owns(secret string) bool {
 	return subtle.ConstantTimeCompare([]byte(s.csrf), []byte(secret)) == 1
+}
+
+// maxSent is how many forms a session remembers.
+const maxSent = 100
+
+// first tells whether a form that may be sent once is sent for the first time.
+func (s *session) first(form string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if form == "" || slices.Contains(s.sent, form) {
+		return false
+	}
+	if len(s.sent) == maxSent {
+		s.sent = slices.Delete(s.sent, 0, 1)
+	}
+	s.sent = append(s.sent, form)
+	return true
 }
 
 // sessions are kept in memory alone, by the hash of their cookie: looking one

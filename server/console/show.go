@@ -96,6 +96,7 @@ func functions(l *locale) template.FuncMap {
 		"number":    l.number,
 		"size":      l.size,
 		"instant":   l.instant,
+		"moment":    l.moment,
 		"exact":     l.exact,
 		"date":      l.date,
 		"label":     l.label,
@@ -104,8 +105,14 @@ func functions(l *locale) template.FuncMap {
 		"asset":     assetPath,
 		"icon":      icon,
 		"list":      list,
+		"pair":      pair,
+		"signed":    l.signed,
+		"networks":  networks,
 	}
 }
 
 // list gives a template several values to go through.
 func list(values ...string) []string { return values }
+
+// pair gives a part of a template two values.
+func pair(a, b any) []any { return []any{a, b} }

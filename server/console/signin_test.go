@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 )
 
 func TestSignInAndOut(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	id, token := s.token(t, "Erika", auth.ReportExport)
 	b := newTab(t, s.url, "en-GB")
@@ -41,27 +43,35 @@ func TestSignInAndOut(t *testing.T) {
 
 // A session ends with its key, with time, and nowhere else.
 func TestSessionEnds(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	id, token := s.token(t, "short", auth.ReportExport)
-	b := newTab(t, s.url, "en-GB")
-	b.signIn(token)
-	s.skew.Store(int64(59 * time.Minute))
-	if b.open("/console/exports"); !strings.HasPrefix(b.path(), "/console/exports") {
-		t.Errorf("after 59 minutes the tab is at %s", b.path())
+	v := newVisitor(t, s.url)
+	after := func(length time.Duration) (signedIn bool) {
+		s.skew.Store(int64(length))
+		resp, _ := v.send("GET", "/console/exports", nil)
+		return resp.StatusCode == 200
 	}
-	s.skew.Store(int64(2 * time.Hour))
-	b.open("/console/exports")
-	b.shows("Your session has ended")
-	b.signIn(token)
+	signIn := func() { v.send("POST", "/console/sign-in", url.Values{"token": {token}}) }
+	signIn()
+	if !after(59 * time.Minute) {
+		t.Error("after 59 minutes the session has ended")
+	}
+	if after(2 * time.Hour) {
+		t.Error("an hour after its last request the session goes on")
+	}
+	if _, page := v.send("GET", "/console/sign-in", nil); !strings.Contains(page, "Your session has ended") {
+		t.Error("the sign-in page does not say that the session has ended")
+	}
+	signIn()
 	for hour := range 14 {
-		s.skew.Store(int64(2*time.Hour) + int64(hour)*int64(59*time.Minute))
-		b.open("/console/exports")
-		if out := strings.HasPrefix(b.path(), "/console/sign-in"); out != (hour >= 13) {
-			t.Fatalf("in hour %d the tab is at %s", hour, b.path())
+		if in, want := after(2*time.Hour+time.Duration(hour)*59*time.Minute), hour < 13; in != want {
+			t.Fatalf("in hour %d the session goes on: %v, want %v", hour, in, want)
 		}
 	}
-	b.signIn(token)
+	signIn()
 	s.api(t, "DELETE", "/api/v1/api-keys/"+id, "", nil, nil)
-	b.open("/console/exports")
-	b.shows("Your session has ended")
+	if resp, _ := v.send("GET", "/console/exports", nil); resp.StatusCode != 303 {
+		t.Errorf("with its key revoked the session gives status %d, want 303", resp.StatusCode)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -27,6 +28,8 @@ type site struct {
 	owner *http.Client // the owner's, over the process
 	skew  atomic.Int64 // of the console's clock, in nanoseconds
 	log   *logs
+
+	frozen []string // ids of exports of the shared site: two of usage by customer, one of licenses
 }
 
 // logs keeps what a server logs.
@@ -48,29 +51,74 @@ func (l *logs) String() string {
 }
 
 // newSite starts a server without any data.
-func newSite(t testing.TB) *site {
+func newSite(t testing.TB, adjust ...func(*server.Options)) *site {
 	t.Helper()
-	return newSiteOf(t, 2)
-}
-
-// newSiteOf starts a server that makes so many exports at a time.
-func newSiteOf(t testing.TB, workers int) *site {
-	t.Helper()
-	s := &site{log: &logs{}}
-	log := slog.New(slog.NewTextHandler(s.log, nil))
-	now := func() time.Time { return time.Now().Add(time.Duration(s.skew.Load())) }
-	opened, err := server.Open(server.Options{
-		Data: filepath.Join(t.TempDir(), "data"), Create: true, Version: "test", Workers: workers, Log: log, Now: time.Now,
-		Pages: func(api server.Local) *http.ServeMux {
-			return console.New(api, console.Options{Version: "test", Now: now, Log: log})
-		},
-	})
+	s, stop, err := start(filepath.Join(t.TempDir(), "data"), adjust...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// sharedSite gives a server with the sample data and some exports, for tests
+// that look, and do nothing that another one sees.
+func sharedSite(t testing.TB) *site {
+	t.Helper()
+	sharing.Do(func() {
+		dir, err := os.MkdirTemp("", "licensekit-console-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, stop, err := start(filepath.Join(dir, "data"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stopShared = func() error { return errors.Join(stop(), os.RemoveAll(dir)) }
+		s.stock(t)
+		s.frozen = []string{
+			s.freeze(t, `{"report_kind":"usage-summary","format":"csv","filters":{"group_by":["customer_id"],"from":"2025-01-01T00:00:00Z","to":"2025-07-01T00:00:00Z"}}`),
+			s.freeze(t, `{"report_kind":"usage-summary","format":"xlsx","filters":{"group_by":["customer_id"],"from":"2025-01-01T00:00:00Z","to":"2025-10-01T00:00:00Z"}}`),
+			s.freeze(t, `{"report_kind":"license-audit","format":"json"}`),
+		}
+		shared = s
+	})
+	if shared == nil {
+		t.Fatal("the shared server did not start")
+	}
+	return shared
+}
+
+var (
+	sharing    sync.Once
+	shared     *site
+	stopShared = func() error { return nil }
+)
+
+func start(data string, adjust ...func(*server.Options)) (*site, func() error, error) {
+	s := &site{log: &logs{}}
+	log := slog.New(slog.NewTextHandler(s.log, nil))
+	now := func() time.Time { return time.Now().Add(time.Duration(s.skew.Load())) }
+	opts := server.Options{
+		Data: data, Create: true, Version: "test", Workers: 2, Log: log, Now: time.Now,
+		Pages: func(api server.Local) *http.ServeMux {
+			return console.New(api, console.Options{Version: "test", Now: now, Log: log})
+		},
+	}
+	for _, change := range adjust {
+		change(&opts)
+	}
+	opened, err := server.Open(opts)
+	if err != nil {
+		return nil, nil, err
+	}
 	listener, err := server.ListenTCP("127.0.0.1:0", nil)
 	if err != nil {
-		t.Fatal(err)
+		return nil, nil, errors.Join(err, opened.Close())
 	}
 	inner, dial := server.InProcess()
 	s.url = "http://" + listener.Addr().String()
@@ -78,17 +126,11 @@ func newSiteOf(t testing.TB, workers int) *site {
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- opened.Serve(ctx, listener, inner) }()
-	t.Cleanup(func() {
+	return s, func() error {
 		s.owner.CloseIdleConnections()
 		stop()
-		if err := <-served; err != nil {
-			t.Errorf("serve: %v", err)
-		}
-		if err := opened.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
-	return s
+		return errors.Join(<-served, opened.Close())
+	}, nil
 }
 
 // api asks the API as the owner, and reads the answer's data.

@@ -150,7 +150,7 @@ func (s *site) verifier(t *testing.T, language string) *tab {
 }
 
 // fetch reads a file of the API as the owner.
-func (s *site) fetch(t *testing.T, path string) []byte {
+func (s *site) fetch(t testing.TB, path string) []byte {
 	t.Helper()
 	resp, err := s.owner.Get("http://owner" + path)
 	if err != nil {
@@ -185,6 +185,7 @@ func (s *site) reviewed(t *testing.T, id string) reviewed {
 
 // Genuine bundles of every kind and format, with more and less that is trusted.
 func TestVerifyPageAgreesOnGenuineBundles(t *testing.T) {
+	t.Parallel()
 	s := newSite(t).stock(t)
 	s.api(t, "POST", "/api/v1/activities", "application/json", strings.NewReader(`[
 		{"id":"odd 1","occurred_at":"2026-03-01T00:00:00.001Z","action":"usage.consumed","customer_id":"=SUM(\"a\",1)","feature_code":"'+x","amount":-9007199254740991},
@@ -221,6 +222,7 @@ func TestVerifyPageAgreesOnGenuineBundles(t *testing.T) {
 // What the reviewer kept of the log counts: the same, a later, an earlier one,
 // with and without the proof, and a log that was written twice.
 func TestVerifyPageAgreesOnHistory(t *testing.T) {
+	t.Parallel()
 	s, other := newSite(t).stock(t), newSite(t)
 	b := s.verifier(t, "en-GB")
 	var checkpoints []string
@@ -320,6 +322,7 @@ func (s *site) forger(t *testing.T, r reviewed) forger {
 
 // What was altered before it was signed, in the data or in the artifact.
 func TestVerifyPageAgreesOnForgeries(t *testing.T) {
+	t.Parallel()
 	s := newSite(t).stock(t)
 	b := s.verifier(t, "en-GB")
 	for _, body := range []string{
@@ -393,6 +396,7 @@ func TestVerifyPageAgreesOnForgeries(t *testing.T) {
 
 // Bytes all over a small bundle, each in turn.
 func TestVerifyPageAgreesOnFlippedBytes(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.api(t, "POST", "/api/v1/activities", "application/json", strings.NewReader(`[{"id":"e1","occurred_at":"2026-03-01T00:00:00Z","action":"usage.consumed","customer_id":"=c","feature_code":"a,b","amount":3}]`), nil)
 	b := s.verifier(t, "en-GB")
@@ -462,6 +466,7 @@ func rezipped(t *testing.T, bundle []byte) []byte {
 
 // The page's own Ed25519, and that of the browser, take what Go's takes.
 func TestVerifyPageEd25519(t *testing.T) {
+	t.Parallel()
 	b := newSite(t).verifier(t, "en-GB")
 	type vector struct {
 		Key, Message, Signature string // hex
@@ -525,6 +530,7 @@ func plusOrder(s []byte) []byte {
 
 // A reviewer gives keys and bundles by hand, in either language.
 func TestVerifyPageByHand(t *testing.T) {
+	t.Parallel()
 	s := newSite(t).stock(t)
 	r := s.reviewed(t, s.freeze(t, `{"report_kind":"usage-ledger","format":"csv"}`))
 	dir := t.TempDir()
@@ -567,6 +573,7 @@ func TestVerifyPageByHand(t *testing.T) {
 
 // The page of a server is the same file as the one to keep.
 func TestVerifyPageOverHTTP(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	b := newTab(t, s.url, "en-GB")
 	if status := b.open("/console/verify.html"); status != 200 {

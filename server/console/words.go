@@ -30,6 +30,43 @@ var labels = map[string]string{
 	"usage": "Usage", "activities": "Activities", "licenses": "Licenses", "customers": "Customers", "orders": "Orders",
 	"subscriptions": "Subscriptions", "products": "Products",
 
+	"span 30d": "30 days", "span 90d": "90 days", "span 12m": "12 months",
+
+	"rows": "Rows", "amount": "Amount", "events": "Events", "sequence": "Number", "id": "Id", "occurred_at": "Occurred", "bucket_start": "Begins",
+	"added": "added", "removed": "removed", "changed": "changed",
+
+	"active": "active", "expired": "expired", "revoked": "revoked", "retired": "retired",
+
+	"scope admin": "Everything", "scope report:read": "Read reports", "scope report:export": "Freeze reports", "scope report:write": "Send data",
+	"scope event:read": "Read the audit trail", "scope webhook:write": "Manage webhooks",
+	"about admin":         "Whatever there is, tokens too.",
+	"about report:read":   "Activities, records and live reports.",
+	"about report:export": "Make exports, see and download all of them.",
+	"about report:write":  "Activities and records go in.",
+	"about event:read":    "Who did what.",
+	"about webhook:write": "Where to tell that an export is ready.",
+
+	"by api_key": "Tokens", "by system": "Server and owner", "server": "Server", "unknown": "Unknown",
+
+	"event api_key.created":                 "Token issued",
+	"event api_key.revoked":                 "Token revoked",
+	"event activities.imported":             "Activities imported",
+	"event records.imported":                "Records imported",
+	"event report_export.created":           "Export asked for",
+	"event report_export.ready":             "Export frozen",
+	"event report_export.failed":            "Export failed",
+	"event report_export.downloaded":        "Export downloaded",
+	"event report_export.bundle_downloaded": "Evidence bundle downloaded",
+	"event report_export.page_viewed":       "Page of an export viewed",
+	"event signing_key.rotated":             "Signing key rotated",
+	"event log.restarted":                   "Log restarted",
+	"event log.checkpoint_cosigned":         "Checkpoint cosigned",
+	"event directory.checked":               "Data directory checked",
+	"event directory.backed_up":             "Data directory backed up",
+	"event server.started":                  "Server started",
+	"event server.stopped":                  "Server stopped",
+	"event authentication.failed":           "Login failed",
+
 	"step zip":        "The bundle is built as it must be",
 	"step manifest":   "The manifest can be read in one way only",
 	"step signature":  "A pinned key signed the manifest",
@@ -57,6 +94,9 @@ var labels = map[string]string{
 // label gives a name of the contract as people say it, or as it is.
 func (l *locale) label(name any) string {
 	text := stringOf(name)
+	if of, rest, prefixed := strings.Cut(text, " "); prefixed && labels[text] == "" && of == "event" {
+		return rest // one of a newer server
+	}
 	if label := labels[text]; label != "" {
 		return l.text(label)
 	}
@@ -70,6 +110,8 @@ func stringOf(name any) string {
 	case interface{ String() string }:
 		return name.String()
 	case report.Kind:
+		return string(name)
+	case report.Change:
 		return string(name)
 	}
 	return ""
