@@ -2,6 +2,7 @@ package blobstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -31,6 +32,18 @@ func (s *Store) Open(ctx context.Context, ref Ref) (*Blob, error) {
 		return nil, fmt.Errorf("open blob %s: %w", ref, err)
 	}
 	return &Blob{file: file, size: info.Size()}, nil
+}
+
+// Has tells whether there is a blob, and not what its bytes are.
+func (s *Store) Has(ref Ref) (bool, error) {
+	info, err := s.root.Lstat(ref.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for blob %s: %w", ref, err)
+	}
+	return info.Mode().IsRegular(), nil
 }
 
 // openFile opens the blob's file, unverified. The type is looked at first: to

@@ -2,8 +2,10 @@ package exporter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"licensekit/blobstore"
 	"licensekit/exporter/evidence"
@@ -55,7 +57,16 @@ func (e *Exporter) bundle(ctx context.Context, export Export, blob *blobstore.Bl
 	if err != nil {
 		return nil, err
 	}
+	if stored.Manifest == nil {
+		return nil, fmt.Errorf("signed manifest: %w", ErrLost)
+	}
 	envelope, err := e.envelope(ctx, *stored.Manifest)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("signed manifest: %w", ErrLost)
+	}
+	if err == nil && stored.ArtifactCRC == 0 && stored.DataCRC == 0 { // it was missing when the export was entered
+		stored.ArtifactCRC, stored.DataCRC, err = checksums(export, blob)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -76,16 +87,7 @@ func (e *Exporter) bundle(ctx context.Context, export Export, blob *blobstore.Bl
 
 // envelope reads the signed manifest of an export.
 func (e *Exporter) envelope(ctx context.Context, digest report.Digest) (*evidence.Envelope, error) {
-	blob, err := e.blobs.Open(ctx, blobstore.Ref(digest))
-	if err != nil {
-		return nil, fmt.Errorf("signed manifest: %w", err)
-	}
-	defer blob.Close()
-	text, err := io.ReadAll(io.LimitReader(blob, evidence.MaxEnvelope+1))
-	if err != nil {
-		return nil, fmt.Errorf("signed manifest: %w", err)
-	}
-	return evidence.ParseEnvelope(text)
+	return readEnvelope(ctx, e.blobs, digest)
 }
 
 // writeData makes the canonical form from an artifact.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"go.etcd.io/bbolt"
 
@@ -19,7 +20,9 @@ import (
 type CheckResult struct {
 	OK       bool      `json:"ok"`
 	Checked  Checked   `json:"checked"`
-	Problems []Problem `json:"problems"` // never nil
+	Problems []Problem `json:"problems"`         // never nil
+	Warnings []Problem `json:"warnings"`         // what came too late for a copy and is not in it; never nil
+	Copied   *Copied   `json:"copied,omitempty"` // of a copy that was taken while the original was in use, or in which something was amiss
 }
 
 // Checked counts what was looked at.
@@ -43,6 +46,16 @@ func (r *CheckResult) note(what, id string, err error) {
 	}
 }
 
+// noteIn notes what would be a problem, were the directory not a copy of one in
+// use: there it is but a warning.
+func (e *Exporter) noteIn(r *CheckResult, what, id string, err error) {
+	if err != nil && e.copied != nil && e.copied.InUse {
+		r.Warnings = append(r.Warnings, Problem{what, id, err.Error()})
+		return
+	}
+	r.note(what, id, err)
+}
+
 // Check walks all that is kept: every blob hashes to its name, every export's
 // metadata agrees with its signed manifest and with the log, every manifest in
 // the log has its export, keys are whole, the ledger's derived data follow from
@@ -51,7 +64,7 @@ func (r *CheckResult) note(what, id string, err error) {
 // its place, is a problem too. An error means that it could not be checked; what
 // is wrong is in the result.
 func (e *Exporter) Check(ctx context.Context) (*CheckResult, error) {
-	r := &CheckResult{Problems: []Problem{}}
+	r := &CheckResult{Problems: []Problem{}, Warnings: []Problem{}, Copied: e.copied}
 	for _, check := range []func(context.Context, *CheckResult) error{e.checkBlobs, e.checkExports, e.checkLogs, e.checkKeys, e.checkData} {
 		if err := check(ctx, r); err != nil {
 			return nil, fmt.Errorf("check: %w", err)
@@ -74,6 +87,7 @@ func (e *Exporter) checkBlobs(ctx context.Context, r *CheckResult) error {
 }
 
 func (e *Exporter) checkExports(ctx context.Context, r *CheckResult) error {
+	lacking := e.copied.lacks()
 	for before := int64(0); ; {
 		page, next, err := e.List(ctx, Query{Before: before, Limit: 200})
 		if err != nil {
@@ -82,9 +96,15 @@ func (e *Exporter) checkExports(ctx context.Context, r *CheckResult) error {
 		}
 		for _, export := range page {
 			r.Checked.Exports++
-			if export.Status == Ready {
-				r.note("export", string(export.ID), e.checkExport(ctx, export))
+			if export.Status != Ready {
+				continue
 			}
+			err := e.checkExport(ctx, export)
+			if known, ok := lacking[export.ID]; ok && err != nil {
+				r.Warnings = append(r.Warnings, Problem{"export", string(export.ID), "it came while the directory was copied, and lacks here: " + strings.Join(known.Parts, ", ")})
+				continue
+			}
+			r.note("export", string(export.ID), err)
 		}
 		if next == 0 {
 			return nil

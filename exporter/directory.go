@@ -31,6 +31,7 @@ const (
 	keysDir      = "keys"
 
 	witnessesFile = "witnesses"
+	copiedFile    = "copied" // see [Copied]
 	tmpDir        = "tmp"
 )
 
@@ -55,6 +56,7 @@ var (
 //	witnesses            the keys of those that cosigned checkpoints; may be missing
 //	log.<n>/             logs that were closed by a restart, oldest first
 //	keys/                signing keys, 0600
+//	copied               what was amiss with this copy of a directory, see [Copied]; may be missing
 //	tmp/                 whatever is not finished; emptied when it is opened
 //
 // One process has it open at a time.
@@ -64,8 +66,9 @@ type Directory struct {
 	DB       *metadb.DB
 	Blobs    *blobstore.Store
 
-	lock *flock.Flock
-	log  *slog.Logger
+	lock   *flock.Flock
+	log    *slog.Logger
+	copied *Copied // until an exporter has seen to it; nil if the directory is no copy that was just made
 }
 
 // lockWait is how long an open waits for another process to let go: long
@@ -107,6 +110,9 @@ func (d *Directory) open(create bool) error {
 	if err != nil {
 		return err
 	}
+	if d.copied, err = d.readCopied(); err != nil {
+		return err
+	}
 	d.Blobs, err = blobstore.Open(filepath.Join(d.Path, blobsDir))
 	return err
 }
@@ -142,6 +148,7 @@ func (d *Directory) takeLock() error {
 func (d *Directory) home() *metadb.Home {
 	return &metadb.Home{
 		Dir: d.Path, Tmp: d.Tmp(), Stable: filepath.Join(d.Path, formatFile), Inspect: inspectApart, Log: d.log,
+		Moved: d.noteCopy,
 	}
 }
 

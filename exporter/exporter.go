@@ -23,6 +23,13 @@
 //     not be recorded. One that fails says why and leaves nothing, or at most,
 //     where the disk filled up between the two, the artifact's blob.
 //   - The same idempotency key and request give the same export.
+//   - A copy of the data directory that was taken while it was in use opens. What
+//     had been acknowledged before is in it, whole, whatever moments its parts are
+//     of; exports that came meanwhile may not be whole there, and are named. See
+//     [Copied], and package tilelog for how the log is mended.
+//   - An index of the log that this directory shows to have been given is never
+//     given again. Where a copy lacks entries that its log has signed, no exports
+//     are made in it until its log was restarted ([ErrBehind]).
 //
 // # Limits
 //
@@ -43,6 +50,7 @@ import (
 	"licensekit/blobstore"
 	"licensekit/exporter/audit"
 	"licensekit/exporter/evidence"
+	"licensekit/exporter/evidence/tilelog"
 	"licensekit/exporter/ledger"
 	"licensekit/exporter/metadb"
 	"licensekit/exporter/render"
@@ -60,7 +68,8 @@ var (
 	ErrIdempotency = errors.New("the idempotency key was used for another request")
 	ErrNotReady    = errors.New("the export is not ready")
 	ErrNotSigned   = errors.New("no key of this instance signed for the stored artifact")
-	ErrLost        = errors.New("the stored artifact is missing")
+	ErrLost        = errors.New("what is stored of the export is missing")
+	ErrBehind      = tilelog.ErrBehind // no more exports can be made; see [Exporter.Behind]
 )
 
 // Options sets what an Exporter needs to know of its surroundings.
@@ -93,6 +102,8 @@ const makersPerWorker = 8
 type Exporter struct {
 	db       sealed.Database
 	recovery *metadb.Recovery // of db, nil if it was good
+	copied   *Copied          // nil if the directory is no copy, or one with nothing amiss
+	mended   []MendedLog      // logs that were damaged when this process opened them
 	blobs    *blobstore.Store
 	ledger   *ledger.Ledger
 	log      *Log   // the one that grows, the last of logs
@@ -127,28 +138,34 @@ func Open(ctx context.Context, dir *Directory, facts *ledger.Ledger, opts Option
 		keys: cmp.Or(opts.Keys, dir.Keys()), instance: dir.Instance, witnesses: dir.Witnesses(), tmp: dir.Tmp(), opts: opts,
 		outage: outage{begun: make(chan struct{})}, queue: newQueue(cmp.Or(opts.MaxQueued, MaxQueued)), rendering: make(chan struct{}, opts.Workers), verifying: make(chan struct{}, 1),
 	}
-	unfinished, err := e.open(ctx, dir.Path)
+	unfinished, err := e.open(ctx, dir)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open exports: %w", err), e.closeLogs())
 	}
 	e.queue.resume(unfinished)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
+	if e.Behind() != nil { // they wait
+		return e, nil
+	}
 	for range makersPerWorker * opts.Workers {
 		e.makers.Go(e.work)
 	}
 	return e, nil
 }
 
-func (e *Exporter) open(ctx context.Context, data string) (unfinished []*running, err error) {
-	if err := e.openLog(ctx, data); err != nil {
+func (e *Exporter) open(ctx context.Context, dir *Directory) (unfinished []*running, err error) {
+	if err := e.openLog(ctx, dir); err != nil {
 		return nil, err
 	}
 	if err := e.prepare(); err != nil {
 		return nil, err
 	}
 	adopted, err := e.reconcile(ctx)
-	if adopted > 0 {
-		e.opts.Log.Info("entered exports that the log has and the database had not", "exports", adopted)
+	if len(adopted) > 0 {
+		e.opts.Log.Info("entered exports that the log has and the database had not", "exports", len(adopted))
+	}
+	if err == nil {
+		err = e.settle(ctx, dir, adopted)
 	}
 	if err != nil {
 		return nil, err
@@ -175,8 +192,8 @@ type Request struct {
 }
 
 // Create queues an export, or gives the one that the idempotency key stands
-// for; made tells which. Errors: [ErrBusy], of new ones only; [ErrIdempotency];
-// [ErrClosed].
+// for; made tells which. Errors: [ErrBusy] and [ErrBehind], of new ones only;
+// [ErrIdempotency]; [ErrClosed].
 func (e *Exporter) Create(ctx context.Context, r Request) (export Export, made bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return Export{}, false, err
@@ -186,6 +203,9 @@ func (e *Exporter) Create(ctx context.Context, r Request) (export Export, made b
 	}
 	if known, err := e.recall(r); !errors.Is(err, fs.ErrNotExist) {
 		return known, false, err
+	}
+	if err := e.Behind(); err != nil {
+		return Export{}, false, err
 	}
 	fresh := newExport(r, e.opts.Now())
 	run, err := e.queue.reserve(fresh.ID, e.opts.Now())

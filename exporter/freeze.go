@@ -327,7 +327,7 @@ func (e *Exporter) publish(ctx context.Context, export Export, f *frozen) (*publ
 		return nil, err
 	}
 	return &published{
-		manifest: manifest, envelope: ref, checkpoint: logged.Signed, dataCRC: f.data.crc, artifactCRC: f.artifact.crc,
+		manifest: manifest, envelope: &ref, checkpoint: logged.Signed, dataCRC: f.data.crc, artifactCRC: f.artifact.crc,
 	}, nil
 }
 

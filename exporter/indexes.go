@@ -70,11 +70,12 @@ func checkLogged(tx *bbolt.Tx) error {
 		if log, _, _ := strings.Cut(string(name), " "); log != loggedBucket {
 			return nil
 		}
-		return bucket.ForEach(func(key, id []byte) error {
-			if len(id) == 0 {
+		return bucket.ForEach(func(key, value []byte) error {
+			id := exportLogged(value)
+			if id == "" {
 				return nil
 			}
-			found, err := loadEntry(tx, ID(id))
+			found, err := loadEntry(tx, id)
 			if errors.Is(err, fs.ErrNotExist) || err == nil && (found.Export.LogIndex == nil || sequenceKey(*found.Export.LogIndex) != string(key)) {
 				err = fmt.Errorf("bucket %s has export %s at index %x, and the export does not say so", name, id, key)
 			}

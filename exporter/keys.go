@@ -2,6 +2,7 @@ package exporter
 
 import (
 	"context"
+	"fmt"
 
 	"licensekit/exporter/evidence"
 )
@@ -9,8 +10,8 @@ import (
 // openLog finishes a restart of the log that was cut short, loads the keys,
 // making them where there are none, opens the logs, and finishes a rotation of
 // the export key that was cut short.
-func (e *Exporter) openLog(ctx context.Context, data string) error {
-	if err := finishRestart(data, e.keys); err != nil {
+func (e *Exporter) openLog(ctx context.Context, dir *Directory) error {
+	if err := finishRestart(dir.Path, e.keys); err != nil {
 		return err
 	}
 	if _, err := evidence.LoadOrCreate(e.keys, evidence.ForExport, e.opts.Now()); err != nil {
@@ -20,7 +21,11 @@ func (e *Exporter) openLog(ctx context.Context, data string) error {
 	if err != nil {
 		return err
 	}
-	if err := e.openLogs(data, logKey); err != nil {
+	if err := e.openLogs(ctx, dir, logKey); err != nil {
+		return err
+	}
+	if e.Behind() != nil { // a rotation that was cut short can't be finished in this log
+		e.key, err = evidence.Load(e.keys, evidence.ForExport)
 		return err
 	}
 	e.key, err = evidence.FinishRotation(ctx, e.keys, e.log.Log, e.instance, e.opts.Now())
@@ -61,6 +66,9 @@ func (e *Exporter) PublicKeys() ([]evidence.PublicKeyRecord, error) {
 func (e *Exporter) RotateKey(ctx context.Context) (evidence.PublicKey, error) {
 	e.keyMu.Lock()
 	defer e.keyMu.Unlock()
+	if err := e.Behind(); err != nil {
+		return evidence.PublicKey{}, fmt.Errorf("rotate key: %w", err)
+	}
 	key, err := evidence.Rotate(ctx, e.keys, e.log.Log, e.instance, e.opts.Now())
 	if e.outage.notice(err) != nil {
 		return evidence.PublicKey{}, err

@@ -80,7 +80,8 @@ func isOurs(origin, instance string) bool {
 
 // openLogs opens the closed logs, then the one that grows. What it opened is
 // in e.logs also after an error.
-func (e *Exporter) openLogs(data string, key *evidence.SigningKey) error {
+func (e *Exporter) openLogs(ctx context.Context, dir *Directory, key *evidence.SigningKey) error {
+	data := dir.Path
 	closed, err := closedLogs(data)
 	if err != nil {
 		return err
@@ -95,43 +96,54 @@ func (e *Exporter) openLogs(data string, key *evidence.SigningKey) error {
 			return fmt.Errorf("open log %s: it is log %s, which is not of instance %s", closedLogDir(data, n+1), l.Origin(), e.instance)
 		}
 	}
-	return e.openGrowing(data, key, closed)
-}
-
-func (e *Exporter) openGrowing(data string, key *evidence.SigningKey, closed int) error {
-	dir := filepath.Join(data, logDir)
-	origin, err := originIn(dir, e.instance)
-	if errors.Is(err, fs.ErrNotExist) && closed == 0 {
-		origin, err = firstOrigin(e.instance), nil
-	}
+	l, err := openGrowing(ctx, dir, key, e.opts.Anchor)
 	if err != nil {
 		return err
 	}
-	named, err := evidence.NewLogKey(origin, key.Public)
+	named, err := evidence.NewLogKey(l.Origin(), key.Public)
 	if err != nil {
-		return err
-	}
-	l, err := e.openAnchored(data, key, origin)
-	if err != nil {
-		return err
+		return errors.Join(err, l.Close())
 	}
 	e.log = e.addLog(l, named.Record(evidence.Active, key.CreatedAt))
-	if _, err := l.NewestCosigned(); errors.Is(err, ErrRolledBack) { // a witness has seen it; damage is for a check
-		return err
-	}
 	return nil
 }
 
-func (e *Exporter) openAnchored(data string, key *evidence.SigningKey, origin string) (*tilelog.Log, error) {
-	dir := filepath.Join(data, logDir)
-	if e.opts.Anchor == "" {
-		return evidence.OpenLog(dir, key, origin)
+// openGrowing opens the log that grows, with what the rest of the directory
+// knows of it.
+func openGrowing(ctx context.Context, d *Directory, key *evidence.SigningKey, anchor string) (*tilelog.Log, error) {
+	if anchor != "" {
+		if err := outside(d.Path, anchor); err != nil {
+			return nil, err
+		}
 	}
-	if err := outside(data, e.opts.Anchor); err != nil {
+	origin, err := growingOrigin(d)
+	if err != nil {
 		return nil, err
 	}
-	return evidence.OpenAnchoredLog(dir, key, origin, e.opts.Anchor)
+	recall, err := recallOf(ctx, d, origin)
+	if err != nil {
+		return nil, err
+	}
+	return evidence.OpenRecalledLog(d.Log(), key, origin, anchor, recall)
 }
+
+// growingOrigin is the name of the log that grows. The first log of all needs
+// no checkpoint to have one.
+func growingOrigin(d *Directory) (string, error) {
+	origin, err := originIn(d.Log(), d.Instance)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return origin, err
+	}
+	if closed, countErr := closedLogs(d.Path); countErr != nil || closed > 0 {
+		return "", errors.Join(err, countErr)
+	}
+	return firstOrigin(d.Instance), nil
+}
+
+// Behind is an [ErrBehind] if the directory is an older copy whose log lacks
+// entries that it is known to have had: what there is can be read, and nothing
+// more can be frozen until the log was restarted. It is nil otherwise.
+func (e *Exporter) Behind() error { return e.log.Behind() }
 
 // outside refuses an anchor that would be restored along with the directory.
 func outside(data, anchor string) error {
@@ -206,8 +218,12 @@ func (e *Exporter) checkLogs(ctx context.Context, r *CheckResult) error {
 			return err
 		}
 	}
+	for _, m := range e.mended {
+		r.note("log", m.Origin, fmt.Errorf("it was damaged when it was opened, and is mended: its checkpoint showed size %d, it has %d, of which %d were put back", m.Found, m.Size, len(m.PutBack)))
+	}
+	e.noteIn(r, "log", e.log.Origin(), e.Behind())
 	if after := e.Key().ID(); signs != "" && signs != before && signs != after { // it may have been rotated meanwhile
-		r.note("key", after, fmt.Errorf("the log says that %s signs exports, and of no rotation to this key", signs))
+		e.noteIn(r, "key", after, fmt.Errorf("the log says that %s signs exports, and of no rotation to this key", signs))
 	}
 	return nil
 }

@@ -21,6 +21,9 @@ func (e *Exporter) prove(envelope *evidence.Envelope, stored entry, what Shown) 
 	if err != nil {
 		return nil, err
 	}
+	if m.Log.Index >= l.Size() { // see [Copied]
+		return nil, fmt.Errorf("entry %d of %s: %w", m.Log.Index, l.Origin(), ErrLost)
+	}
 	return l.Prove(m.Log.Index, at)
 }
 
@@ -47,11 +50,11 @@ func (e *Exporter) HeadAt(l *Log, size int64) (tilelog.Head, error) {
 // knows it.
 func (e *Exporter) shownAt(l *Log, size int64) (head tilelog.Head, known bool, err error) {
 	err = e.db.View(func(tx *bbolt.Tx) error {
-		id := tx.Bucket(e.loggedIn(l.Origin())).Get([]byte(sequenceKey(size - 1)))
-		if len(id) == 0 { // size 0, or a leaf that is no export
+		id := exportLogged(tx.Bucket(e.loggedIn(l.Origin())).Get([]byte(sequenceKey(size - 1))))
+		if id == "" { // size 0, or a leaf that is no export
 			return nil
 		}
-		stored, err := loadEntry(tx, ID(id))
+		stored, err := loadEntry(tx, id)
 		if err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package exporter
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -20,8 +19,8 @@ import (
 // published is what is known of an export once it is in the log.
 type published struct {
 	manifest             evidence.Manifest
-	envelope             report.Digest
-	checkpoint           []byte // signed; its bundles lead to it
+	envelope             *report.Digest // nil if it is lost
+	checkpoint           []byte         // signed; its bundles lead to it
 	dataCRC, artifactCRC uint32
 }
 
@@ -44,7 +43,7 @@ func (e *Exporter) makeReady(tx *bbolt.Tx, stored entry, p *published, adopted b
 		return fmt.Errorf("publish export %s: it is %s", stored.Export.ID, stored.Export.Status)
 	}
 	m, x, before := &p.manifest, &stored.Export, stored.Export
-	stored.Manifest, stored.Checkpoint, stored.DataCRC, stored.ArtifactCRC = &p.envelope, string(p.checkpoint), p.dataCRC, p.artifactCRC
+	stored.Manifest, stored.Checkpoint, stored.DataCRC, stored.ArtifactCRC = p.envelope, string(p.checkpoint), p.dataCRC, p.artifactCRC
 	x.Status, x.Error, x.KeyID, x.UpdatedAt = Ready, nil, m.KeyID, timestamp(e.opts.Now())
 	x.Digest, x.ArtifactDigest = &m.Data.Digest, &m.Artifact.Digest
 	x.AsOf, x.FrozenAt, x.RowCount, x.SizeBytes = &m.AsOf, &m.FrozenAt, &m.RowCount, &m.Artifact.Size
@@ -60,10 +59,10 @@ func (e *Exporter) makeReady(tx *bbolt.Tx, stored entry, p *published, adopted b
 // reconcile enters into the database what is in the logs and not there: the
 // exports that were published when the process ended, or all of them where the
 // database was lost.
-func (e *Exporter) reconcile(ctx context.Context) (adopted int, err error) {
+func (e *Exporter) reconcile(ctx context.Context) (adopted []ID, err error) {
 	for _, l := range e.logs {
-		n, err := e.reconcileLog(ctx, l)
-		adopted += n
+		entered, err := e.reconcileLog(ctx, l)
+		adopted = append(adopted, entered...)
 		if err != nil {
 			return adopted, err
 		}
@@ -71,11 +70,11 @@ func (e *Exporter) reconcile(ctx context.Context) (adopted int, err error) {
 	return adopted, nil
 }
 
-func (e *Exporter) reconcileLog(ctx context.Context, l *Log) (adopted int, err error) {
+func (e *Exporter) reconcileLog(ctx context.Context, l *Log) (adopted []ID, err error) {
 	bucket := e.loggedIn(l.Origin())
 	from, err := e.firstGap(bucket)
 	if err != nil || from >= l.Size() {
-		return 0, err
+		return nil, err
 	}
 	err = l.Walk(ctx, from, func(index int64, leaf []byte) error {
 		if known, err := e.isKnown(bucket, index); known || err != nil {
@@ -85,8 +84,9 @@ func (e *Exporter) reconcileLog(ctx context.Context, l *Log) (adopted int, err e
 		switch {
 		case err != nil:
 		case kind == evidence.PredicateType:
-			adopted++
-			err = e.adopt(ctx, l, leaf)
+			var id ID
+			id, err = e.adopt(ctx, l, leaf)
+			adopted = append(adopted, id)
 		default:
 			err = e.adoptLeaf(ctx, l.Origin(), index, leaf)
 		}
@@ -102,7 +102,7 @@ func (e *Exporter) reconcileLog(ctx context.Context, l *Log) (adopted int, err e
 func (e *Exporter) firstGap(bucket []byte) (gap int64, err error) {
 	err = e.db.View(func(tx *bbolt.Tx) error {
 		c := tx.Bucket(bucket).Cursor()
-		for key, _ := c.First(); key != nil && int64(binary.BigEndian.Uint64(key)) == gap; key, _ = c.Next() {
+		for key, _ := c.First(); key != nil && indexOf(key) == gap; key, _ = c.Next() {
 			gap++
 		}
 		return nil
@@ -120,20 +120,23 @@ func (e *Exporter) isKnown(bucket []byte, index int64) (known bool, err error) {
 }
 
 // adopt enters a logged export whose database entry is unfinished or missing.
-// Who created a missing one, and when, is not in the log.
-func (e *Exporter) adopt(ctx context.Context, l *Log, leaf []byte) error {
+// Who created a missing one, and when, is not in the log. One whose artifact or
+// signed manifest is lost was published all the same.
+func (e *Exporter) adopt(ctx context.Context, l *Log, leaf []byte) (ID, error) {
 	m, err := evidence.ParseManifest(leaf)
 	if err != nil {
-		return err
+		return "", err
 	}
 	p := &published{manifest: *m, checkpoint: l.Head().Signed}
-	if p.envelope, err = e.findEnvelope(ctx, m, leaf); err != nil {
-		return err
+	var corrupt *blobstore.CorruptError
+	if p.envelope, err = e.findEnvelope(ctx, m, leaf); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
 	}
-	if p.artifactCRC, p.dataCRC, err = e.checksums(ctx, m); err != nil {
-		return err
+	p.artifactCRC, p.dataCRC, err = e.checksums(ctx, m)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.As(err, &corrupt) {
+		return "", err
 	}
-	return e.db.Update(func(tx *bbolt.Tx) error {
+	return ID(m.ExportID), e.db.Update(func(tx *bbolt.Tx) error {
 		stored, err := loadEntry(tx, ID(m.ExportID))
 		if errors.Is(err, fs.ErrNotExist) {
 			stored, err = recreate(tx, m)
@@ -161,29 +164,30 @@ func recreate(tx *bbolt.Tx, m *evidence.Manifest) (entry, error) {
 
 // findEnvelope finds the signed form of a logged manifest: the active key, if
 // it was that one, signs the same again; otherwise the blobs are looked through.
-func (e *Exporter) findEnvelope(ctx context.Context, m *evidence.Manifest, leaf []byte) (ref report.Digest, err error) {
+func (e *Exporter) findEnvelope(ctx context.Context, m *evidence.Manifest, leaf []byte) (found *report.Digest, err error) {
 	if m.KeyID == e.key.Public.ID() {
 		envelope, err := e.key.Seal(*m)
 		if err != nil {
-			return ref, err
+			return nil, err
 		}
-		return e.storeEnvelope(ctx, envelope)
+		ref, err := e.storeEnvelope(ctx, envelope)
+		return &ref, err
 	}
-	found := false
 	err = e.blobs.Walk(ctx, func(blob blobstore.Ref, size int64) error {
-		if found || size > evidence.MaxEnvelope {
+		if found != nil || size > evidence.MaxEnvelope {
 			return nil
 		}
 		envelope, err := e.envelope(ctx, report.Digest(blob))
 		if err == nil && string(envelope.Manifest) == string(leaf) {
-			ref, found = report.Digest(blob), true
+			ref := report.Digest(blob)
+			found = &ref
 		}
 		return nil // blobs that are no envelopes are artifacts
 	})
-	if err == nil && !found {
+	if err == nil && found == nil {
 		err = fmt.Errorf("signed manifest of %s: %w", m.ExportID, fs.ErrNotExist)
 	}
-	return ref, err
+	return found, err
 }
 
 // checksums reads an artifact to compute what bundles need.
@@ -193,12 +197,16 @@ func (e *Exporter) checksums(ctx context.Context, m *evidence.Manifest) (artifac
 		return 0, 0, fmt.Errorf("artifact of %s: %w", m.ExportID, err)
 	}
 	defer blob.Close()
+	return checksums(Export{Format: m.Format, Kind: m.Kind, Filters: m.Filters}, blob)
+}
+
+func checksums(x Export, blob *blobstore.Blob) (artifact, data uint32, err error) {
 	sums := crc32.NewIEEE()
 	if _, err := io.Copy(sums, whole(blob)); err != nil {
 		return 0, 0, err
 	}
 	artifact = sums.Sum32()
 	sums.Reset()
-	err = writeData(sums, Export{Format: m.Format, Kind: m.Kind, Filters: m.Filters}, blob)
+	err = writeData(sums, x, blob)
 	return artifact, sums.Sum32(), err
 }

@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"bytes"
 	"context"
 
 	"go.etcd.io/bbolt"
@@ -46,7 +47,7 @@ func (e *Exporter) adoptLeaf(ctx context.Context, origin string, index int64, le
 		return err
 	}
 	return e.db.Update(func(tx *bbolt.Tx) error {
-		err := tx.Bucket(e.loggedIn(origin)).Put([]byte(sequenceKey(index)), nil)
+		err := tx.Bucket(e.loggedIn(origin)).Put([]byte(sequenceKey(index)), bytes.Clone(leaf))
 		if err != nil || event == nil {
 			return err
 		}

@@ -49,6 +49,9 @@ func restartLog(ctx context.Context, d *Directory, opts Options) (*Restarted, er
 	if err := finishRestart(d.Path, keys); err != nil {
 		return nil, err
 	}
+	if err := mendGrowing(ctx, d, keys); err != nil {
+		return nil, err
+	}
 	kept, last, err := closing(d, keys, opts.Anchor)
 	if err != nil {
 		return nil, err
@@ -71,6 +74,27 @@ func restartLog(ctx context.Context, d *Directory, opts Options) (*Restarted, er
 	}
 	named, nameErr := evidence.NewLogKey(origin, key.Public)
 	return &Restarted{Closed: kept.Checkpoint, Last: last.Checkpoint, Key: named}, errors.Join(err, nameErr)
+}
+
+// mendGrowing gives the log that is to be closed what the rest of the directory
+// has of it.
+func mendGrowing(ctx context.Context, d *Directory, keys string) error {
+	key, err := evidence.Load(keys, evidence.ForLog)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(d.Log()); err != nil { // without one nothing is restarted
+		return err
+	}
+	l, err := openGrowing(ctx, d, key, "")
+	if err != nil {
+		return err
+	}
+	if m := l.Mended(); m != nil && d.copied != nil {
+		d.copied.Logs = append(d.copied.Logs, mendedLog(l, m))
+		err = d.writeCopied(d.copied)
+	}
+	return errors.Join(err, l.Close())
 }
 
 // begin makes the new log and puts it beside the old one; the rest is for
@@ -108,9 +132,12 @@ func closing(d *Directory, keys, anchor string) (kept, last tilelog.Head, err er
 		return kept, last, fmt.Errorf("it is log %s, which is not of instance %s", l.Origin(), d.Instance)
 	}
 	kept, last = l.Head(), l.Head()
-	seen, err := l.NewestCosigned()
-	if errors.Is(err, ErrRolledBack) && seen.Size >= last.Size {
-		last = seen
+	ahead, err := l.Ahead() // a witness has seen it, or a copy lacks what was signed
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return kept, last, err
+	}
+	if err == nil && ahead.Size >= last.Size {
+		last = ahead
 	}
 	known, err := anchored(d, record, anchor)
 	if err != nil || known == nil {

@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -21,16 +22,27 @@ const (
 	unfinishedBucket  = "exports.unfinished"  // sequence, big-endian -> id, until it is ready or failed
 	idempotencyBucket = "exports.idempotency" // key id, NUL, idempotency key -> idempotency
 	tallyBucket       = "exports.tally"       // kind, NUL, format, NUL, stored status -> how many
-	loggedBucket      = "exports.logged"      // index in the first log, big-endian -> id, "" for other leaves
+	loggedBucket      = "exports.logged"      // index in the first log, big-endian -> id, or the leaf itself if it is no export; "" for such a one of an older program
 )
 
 // loggedIn is the bucket of what stands in a log: [loggedBucket] for the first
 // one, and for each later one a bucket that has the log's name too.
-func (e *Exporter) loggedIn(origin string) []byte {
-	if origin == firstOrigin(e.instance) {
+func (e *Exporter) loggedIn(origin string) []byte { return loggedIn(e.instance, origin) }
+
+func loggedIn(instance, origin string) []byte {
+	if origin == firstOrigin(instance) {
 		return []byte(loggedBucket)
 	}
 	return []byte(loggedBucket + " " + origin)
+}
+
+// exportLogged is the export that a value of such a bucket names, "" if it
+// stands for another leaf.
+func exportLogged(value []byte) ID {
+	if !bytes.HasPrefix(value, []byte(idPrefix)) {
+		return ""
+	}
+	return ID(value)
 }
 
 // entry is an export as it is stored: its metadata and what only we need.
@@ -83,6 +95,9 @@ func (e *Exporter) unfinished() (all []*running, err error) {
 func sequenceKey(sequence int64) string {
 	return string(binary.BigEndian.AppendUint64(nil, uint64(sequence)))
 }
+
+// indexOf is what a [sequenceKey] was made of.
+func indexOf(key []byte) int64 { return int64(binary.BigEndian.Uint64(key)) }
 
 // recall gives the export that the request's idempotency key stands for.
 // Errors: fs.ErrNotExist, [ErrIdempotency].

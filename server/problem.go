@@ -108,6 +108,8 @@ func problemOf(err error) *problem {
 		return &problem{status: 409, code: "NOT_COSIGNED", message: "no checkpoint that witnesses signed covers the entry yet", detail: err.Error()}
 	case errors.Is(err, exporter.ErrCheckpoint):
 		return invalid(err.Error())
+	case errors.Is(err, exporter.ErrBehind):
+		return &problem{status: 503, code: "LOG_BEHIND", message: "the data directory is an older copy whose log lacks entries; nothing can be frozen before licensekit log restart", detail: err.Error(), header: retryAfter(3600)}
 	case errors.Is(err, exporter.ErrRolledBack):
 		return &problem{status: 409, code: "LOG_CONTRADICTED", message: "the log's key signed something else than the log holds: keep the checkpoint, it shows a second history or a log that was rolled back", detail: err.Error()}
 	case errors.Is(err, exporter.ErrIdempotency):

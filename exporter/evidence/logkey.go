@@ -97,9 +97,5 @@ func (s logSigner) Sign(message []byte) ([]byte, error) { return s.sign(message)
 // can sign its checkpoints. The origin names the log in all that it signs; two
 // logs must never have the same.
 func OpenLog(dir string, key *SigningKey, origin string) (*tilelog.Log, error) {
-	public, err := NewLogKey(origin, key.Public)
-	if err != nil {
-		return nil, fmt.Errorf("open log %s: %w", dir, err)
-	}
-	return tilelog.Open(dir, logSigner{public.verifier, key.sign})
+	return OpenRecalledLog(dir, key, origin, "", nil)
 }

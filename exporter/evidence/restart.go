@@ -215,38 +215,47 @@ func BeginLog(ctx context.Context, dir, origin string, logKey, closedKey, key *S
 // [tilelog.OpenAnchored]. An anchor of the log that this one follows is
 // brought up to date, if the restart names what it holds.
 func OpenAnchoredLog(dir string, key *SigningKey, origin, anchor string) (*tilelog.Log, error) {
+	return OpenRecalledLog(dir, key, origin, anchor, nil)
+}
+
+// OpenRecalledLog is [OpenAnchoredLog] of a log of which more is known than its
+// files say, see [tilelog.OpenRecalled]. anchor is "" for none.
+func OpenRecalledLog(dir string, key *SigningKey, origin, anchor string, recall *tilelog.Recall) (*tilelog.Log, error) {
 	public, err := NewLogKey(origin, key.Public)
 	if err != nil {
 		return nil, fmt.Errorf("open log %s: %w", dir, err)
+	}
+	if anchor == "" {
+		return tilelog.OpenRecalled(dir, logSigner{public.verifier, key.sign}, nil, recall)
 	}
 	a, err := tilelog.OpenAnchor(anchor)
 	if err != nil {
 		return nil, err
 	}
-	l, err := openAnchored(dir, key, public, a)
+	l, err := openAnchored(dir, key, public, a, recall)
 	if err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
 	return l, nil
 }
 
-func openAnchored(dir string, key *SigningKey, public LogKey, a *tilelog.Anchor) (*tilelog.Log, error) {
+func openAnchored(dir string, key *SigningKey, public LogKey, a *tilelog.Anchor, recall *tilelog.Recall) (*tilelog.Log, error) {
 	if len(a.Signed()) > 0 {
 		held, err := tilelog.ParseCheckpoint(a.Signed())
 		if err == nil && held.Origin != public.Origin() {
-			err = succeed(dir, key, public.Origin(), a)
+			err = succeed(dir, key, public.Origin(), a, recall)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("anchor %s: %w", a.Path(), err)
 		}
 	}
-	return tilelog.OpenAnchored(dir, logSigner{public.verifier, key.sign}, a)
+	return tilelog.OpenRecalled(dir, logSigner{public.verifier, key.sign}, a, recall)
 }
 
 // succeed makes an anchor hold the first checkpoint of a log that says in its
 // first leaf that it follows what the anchor holds.
-func succeed(dir string, key *SigningKey, origin string, a *tilelog.Anchor) error {
-	l, err := OpenLog(dir, key, origin)
+func succeed(dir string, key *SigningKey, origin string, a *tilelog.Anchor, recall *tilelog.Recall) error {
+	l, err := OpenRecalledLog(dir, key, origin, "", recall)
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,10 @@ type Home struct {
 	Tmp    string // for what is unfinished, in the same file system
 	Stable string // a file of the directory that never changes; it is told from a copy too
 	Log    *slog.Logger
+	// Moved, if not nil, is called once for a database that was not left in this
+	// place: a copy, most likely, and before it is taken for anything else. inUse
+	// tells whether a process had it open when it was copied.
+	Moved func(inUse bool) error
 
 	// Inspect looks through the database in a file that may be damaged in any
 	// way, so that reading it may crash or never end; it must do so in another
@@ -105,9 +109,14 @@ func (h *Home) Open(ctx context.Context, options Options) (*DB, error) {
 // examine decides whether the file is to be trusted, and sees to it that one is
 // there that can be.
 func (h *Home) examine(ctx context.Context) (*Recovery, error) {
-	found := h.find()
+	found, inUse := h.find()
 	if found == untouched {
-		return nil, nil
+		return nil, h.enter()
+	}
+	if found == moved && h.Moved != nil {
+		if err := h.Moved(inUse); err != nil {
+			return nil, err
+		}
 	}
 	recovery, err := h.orRecover(ctx, found)
 	if err != nil {

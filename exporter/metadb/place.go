@@ -32,9 +32,10 @@ const (
 	untouched              // nobody has written to it since the last process closed it
 )
 
-// find compares the files with what is noted of them. What can't be read is no
-// error: the database is inspected then.
-func (h *Home) find() state {
+// find compares the files with what is noted of them, and tells whether that
+// was noted by a process which came to no end. What can't be read is no error:
+// the database is inspected then.
+func (h *Home) find() (found state, inUse bool) {
 	var noted place
 	text, err := os.ReadFile(filepath.Join(h.Dir, placeFile))
 	if err == nil {
@@ -42,16 +43,17 @@ func (h *Home) find() state {
 	}
 	database, databaseErr := identify(h.path())
 	stable, stableErr := identify(h.Stable)
+	inUse = err == nil && noted.Database.Size == 0
 	if errors.Join(err, databaseErr, stableErr) != nil || noted.Stable != stable || noted.Database.Identity != database.Identity {
-		return moved
+		return moved, inUse
 	}
 	if noted.Database == database {
-		return untouched
+		return untouched, false
 	}
 	if database.Identity == "" {
-		return moved
+		return moved, inUse
 	}
-	return unclosed
+	return unclosed, inUse
 }
 
 // enter notes the place of a database that is good, before it is written to.

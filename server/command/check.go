@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -17,10 +18,13 @@ func (env *Env) check() *cli.Command {
 		Usage: "walk everything that is kept and say what is wrong",
 		Description: "Hashes every artifact, compares every export with its signed manifest and the log,\n" +
 			"and checks the ledger and the database. It changes nothing; --repair makes up a lost\n" +
-			"database from the log before (the exports; API keys and reporting data need a backup).\n\n" +
+			"database from the log before (the exports; API keys and reporting data need a backup).\n" +
+			"In a copy that was taken while the original was in use, exports that came while it was\n" +
+			"taken may not be whole: they are named as warnings. --json says what the copy was\n" +
+			"recovered from, too.\n\n" +
 			"   licensekit check\n" +
 			"   licensekit check --data /mnt/backup/licensekit --json\n\n" +
-			"Exit codes: 0 all is well, 1 something is wrong, 2 usage.",
+			"Exit codes: 0 all is well but for warnings, 1 something is wrong, 2 usage.",
 		Flags: targetFlags(
 			&cli.BoolFlag{Name: "repair", Usage: "repair what can be repaired", EnvVars: []string{"LICENSEKIT_REPAIR"}},
 			jsonFlag,
@@ -63,11 +67,38 @@ func (env *Env) runCheck(c *cli.Context, api *client.Client) error {
 		for _, p := range result.Problems {
 			fmt.Fprintf(env.Stdout, "%s %s: %s\n", p.What, p.ID, p.Problem)
 		}
+		for _, w := range result.Warnings {
+			fmt.Fprintf(env.Stdout, "warning: %s %s: %s\n", w.What, w.ID, w.Problem)
+		}
+		env.tellCopied(result.Copied)
 		n := result.Checked
-		fmt.Fprintf(env.Stdout, "checked %d blobs (%d bytes), %d exports, %d log entries: %d problems\n", n.Blobs, n.Bytes, n.Exports, n.Entries, len(result.Problems))
+		fmt.Fprintf(env.Stdout, "checked %d blobs (%d bytes), %d exports, %d log entries: %d problems", n.Blobs, n.Bytes, n.Exports, n.Entries, len(result.Problems))
+		if len(result.Warnings) > 0 {
+			fmt.Fprintf(env.Stdout, ", %d warnings", len(result.Warnings))
+		}
+		fmt.Fprintln(env.Stdout)
 	}
 	if !result.OK {
 		return quietExit(exitFailed)
 	}
 	return nil
+}
+
+// tellCopied says what a copy was recovered from.
+func (env *Env) tellCopied(c *exporter.Copied) {
+	if c == nil {
+		return
+	}
+	if c.InUse {
+		fmt.Fprintf(env.Stdout, "a copy, taken while the original was in use and opened first at %s\n", c.Opened.Format(time.RFC3339))
+	}
+	if r := c.Database; r != nil {
+		fmt.Fprintf(env.Stdout, "its database was recovered: %v\n", r)
+	}
+	for _, l := range c.Logs {
+		fmt.Fprintf(env.Stdout, "log %s: its checkpoint showed size %d, it has %d entries, %d of them put back, %d lost\n", l.Origin, l.Found, l.Size, len(l.PutBack), l.Known-l.Size)
+	}
+	if len(c.Entered) > 0 {
+		fmt.Fprintf(env.Stdout, "%d exports were entered from the log again\n", len(c.Entered))
+	}
 }

@@ -90,10 +90,20 @@ func (a *Anchor) unmoved() error {
 	return nil
 }
 
-// meetAnchor compares the log with its anchor before anything is changed. A
-// log that is ahead is what a crash between the two leaves; the anchor is then
-// brought up to date.
+// meetAnchor compares the log with its anchor. A log that is ahead is what a
+// crash between the two leaves; the anchor is then brought up to date.
 func (l *Log) meetAnchor() error {
+	if err := l.fitsAnchor(); err != nil {
+		return err
+	}
+	if head := l.Head(); l.anchor != nil && !bytes.Equal(l.anchor.held, head.Signed) {
+		return l.anchor.Hold(head)
+	}
+	return nil
+}
+
+// fitsAnchor changes nothing.
+func (l *Log) fitsAnchor() error {
 	a, head := l.anchor, l.Head()
 	switch {
 	case a == nil:
@@ -101,7 +111,7 @@ func (l *Log) meetAnchor() error {
 	case a.held == nil && head.Size > 0:
 		return fmt.Errorf("%w: %s, and the log has %d entries", ErrNoAnchor, a.Path(), head.Size)
 	case len(a.held) == 0:
-		return a.Hold(head)
+		return nil
 	}
 	known, err := VerifyCheckpoint(a.held, l.verifier)
 	if err != nil {
@@ -110,10 +120,7 @@ func (l *Log) meetAnchor() error {
 	if err := l.Continues(known); err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrRolledBack, a.Path(), err)
 	}
-	if bytes.Equal(a.held, head.Signed) {
-		return nil
-	}
-	return a.Hold(head)
+	return nil
 }
 
 // Continues tells whether the log's tree begins with that of a checkpoint. Who

@@ -1,6 +1,7 @@
 package tilelog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,7 +89,7 @@ func (l *Log) writeBatch(batch []*pending) {
 		err = fmt.Errorf("append to log %s: %w", l.Origin(), ErrClosed)
 		return
 	}
-	if err = l.broken; err == nil {
+	if err = cmp.Or(l.behind, l.broken); err == nil {
 		err = l.write(leaves, beside...)
 	}
 	if err != nil {

@@ -17,6 +17,7 @@ type disk struct {
 	// what a crash would leave there. It is nil otherwise.
 	fault  func(op, name string) error
 	asking sync.Mutex // held while fault is asked
+	over   overlay    // of tiles that are about to be written
 	// staged is where files are written before they have their name; [stagedName]
 	// if empty.
 	staged string

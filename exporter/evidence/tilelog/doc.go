@@ -8,6 +8,7 @@
 //	tile/<L>/<N>[.p/<W>]          256 hashes of level L, or the first W of them
 //	tile/entries/<N>[.p/<W>]      256 leaves, or the first W of them
 //	cosigned/<size>               the checkpoint of a size with the signatures of others
+//	ahead                         a signed checkpoint whose leaves were lost; see below
 //	.staged[.<n>]                 what is being written; meaningless after a crash
 //
 // and elsewhere, if it has one:
@@ -52,11 +53,47 @@
 // the disk has, and if writing the anchor did, whether that has it; the log
 // then refuses to append until it was opened again.
 //
+// # Copies
+//
+// A tool that copies the directory of a log in use takes its files one after
+// the other, so in the copy checkpoint and tiles are of different moments, and
+// tiles that it had listed may be gone. [OpenRecalled] mends that, with what the
+// caller knows of the log from elsewhere: signed checkpoints, and leaves. What
+// it goes by:
+//
+//   - Only what the log's key has signed, or the caller knows to have been
+//     acknowledged, counts. The log becomes the tree of the newest signed
+//     checkpoint, wherever it is found (checkpoint, ahead, cosigned/, the anchor,
+//     the caller), whose leaves can be had from tiles or from the caller. Every
+//     leaf that is put back, and every hash, is verified against that
+//     checkpoint's root before it is written; so it is the leaf that was there,
+//     and the tree is the same to the bit.
+//   - In a copy, leaves in tiles beyond all checkpoints are those that the
+//     original was just appending, or went on to append. They are kept, and a
+//     checkpoint is signed for them. As leaves, key and algorithm are the
+//     original's, it is the one that the original has signed or is about to; to
+//     drop the leaves would give their indexes to others. (In a directory that is
+//     no copy, tiles beyond the checkpoint are what a crash left. They were
+//     never spoken of, and are removed as ever.)
+//   - If a checkpoint is known, or a leaf, that the log as it can be had does not
+//     reach, then what was signed is lost here and may be held by others. Such a
+//     log is [ErrBehind]: it opens, proves what it has, and appends nothing, now
+//     or after being opened again; the newest lost checkpoint is kept in ahead,
+//     durably, before the checkpoint is replaced by the older one that the leaves
+//     are there for. The way out is a log with another name that says what it
+//     follows, or to bring the missing files.
+//   - Where the directory is no copy, what is wrong is made good as a whole or
+//     not at all. A damaged log is never cut to what is left of it.
+//
+// So a copy signs no second history against anything in it. That the original
+// went on later, nothing in the copy shows: that is what an [Anchor] is for,
+// which is met before a file is changed.
+//
 // # Limits
 //
 // One process appends to a directory; the caller sees to that. What is read
 // is checked against the checkpoint, not against what the disk says, so a
-// damaged tile is an error and never a wrong proof. A copy of the directory
-// whose checkpoint is newer than its tiles is refused, with [ErrMismatch]. One
-// that is older as a whole is found out by an [Anchor] alone.
+// damaged tile is an error and never a wrong proof. [Open], which recalls
+// nothing, refuses a copy whose checkpoint is newer than its tiles, with
+// [ErrMismatch]. One that is older as a whole is found out by an [Anchor] alone.
 package tilelog

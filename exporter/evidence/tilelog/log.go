@@ -55,6 +55,10 @@ type Log struct {
 	turn   chan struct{} // holds a value while leaves are written
 	broken error         // why nothing can be appended any more; guarded by turn
 
+	recall *Recall // until the log is open; nil without one
+	mended *Mended
+	behind error
+
 	mu      sync.Mutex
 	waiting []*pending // guarded by mu
 }
@@ -64,28 +68,37 @@ const checkpointName = "checkpoint"
 // Open opens the log of a directory, making an empty one where there is none.
 // It makes sure that the tiles of the newest leaf are what the checkpoint says,
 // and removes what a crash left beyond it. Errors: [ErrMismatch], [ErrNotSigned].
-func Open(dir string, key Key) (*Log, error) { return OpenAnchored(dir, key, nil) }
+func Open(dir string, key Key) (*Log, error) { return OpenRecalled(dir, key, nil, nil) }
 
 // OpenAnchored is [Open] of a log that has an anchor, which it closes with
 // itself. A log that does not fit it is left as it is. Errors: [ErrRolledBack],
 // [ErrNoAnchor], and [ErrNotSigned] for an anchor of another log.
 func OpenAnchored(dir string, key Key, anchor *Anchor) (*Log, error) {
-	l, err := open(dir, key, anchor)
+	return OpenRecalled(dir, key, anchor, nil)
+}
+
+// OpenRecalled is [OpenAnchored] of a log of which more is known than its own
+// files say: where it is less than that, or damaged, it is mended from what is
+// recalled; see the package's doc and [Log.Mended]. Where that does not suffice
+// it opens all the same if it can be read, and [Log.Behind] says so.
+func OpenRecalled(dir string, key Key, anchor *Anchor, recall *Recall) (*Log, error) {
+	l, err := open(dir, key, anchor, recall)
 	if err != nil {
 		return nil, fmt.Errorf("open log %s: %w", dir, err)
 	}
 	return l, nil
 }
 
-func open(dir string, key Key, anchor *Anchor) (*Log, error) {
+func open(dir string, key Key, anchor *Anchor, recall *Recall) (*Log, error) {
 	root, err := openRoot(dir)
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{disk: disk{root: root}, verifier: key, key: key, anchor: anchor, turn: make(chan struct{}, 1)}
+	l := &Log{disk: disk{root: root}, verifier: key, key: key, anchor: anchor, recall: recall, turn: make(chan struct{}, 1)}
 	if err := l.reconcile(); err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
+	l.recall = nil
 	return l, nil
 }
 
@@ -137,6 +150,9 @@ func (l *Log) Size() int64 { return l.head.Load().Size }
 
 func (l *Log) reconcile() error {
 	err := l.readNewest()
+	if l.mustMend(err) {
+		return l.mend(err)
+	}
 	if errors.Is(err, fs.ErrNotExist) && l.head.Load() == nil {
 		return l.begin()
 	}

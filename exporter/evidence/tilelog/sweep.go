@@ -1,7 +1,9 @@
 package tilelog
 
 import (
+	"errors"
 	"io"
+	"io/fs"
 	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -48,4 +50,57 @@ func (l *Log) sweepTile(t tlog.Tile) error {
 		}
 	}
 	return nil
+}
+
+// sweepAll removes all tiles beyond a size, however far: in a copy they may be
+// those of many appends.
+func (l *Log) sweepAll(size int64) error {
+	if err := l.sweep(size); err != nil {
+		return err
+	}
+	return l.disk.walkTiles(func(t tlog.Tile) error {
+		if t.N*width+int64(t.W) > count(t.L, size) {
+			return l.disk.remove(tilePath(t))
+		}
+		return nil
+	})
+}
+
+// beyond is how many leaves the tiles show the log to have had, going by the
+// last leaf of the last tile of leaves.
+func (l *Log) beyond() (size int64) {
+	last := int64(-1)
+	l.disk.walkTiles(func(t tlog.Tile) error {
+		if t.L == entries {
+			last = max(last, t.N)
+		}
+		return nil
+	})
+	if last < 0 {
+		return 0
+	}
+	tile := l.disk.readAll(last)
+	end := last*width + int64(len(tile))
+	if len(tile) == 0 || !l.recall.Ours(end-1, tile[len(tile)-1]) {
+		return 0
+	}
+	return end
+}
+
+// walkTiles gives the tiles that are there. Other files are passed over.
+func (d *disk) walkTiles(each func(tlog.Tile) error) error {
+	err := fs.WalkDir(d.root.FS(), "tile", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		t, err := parseTilePath(name)
+		if err != nil {
+			return nil
+		}
+		return each(t)
+	})
+	if errors.Is(err, fs.ErrNotExist) { // there is none
+		return nil
+	}
+	return err
 }

@@ -114,7 +114,10 @@ func (d *disk) partials(t tlog.Tile) (widths []int, err error) {
 }
 
 // tileReader reads tiles of hashes for [tlog.TileHashReader], which checks them.
-type tileReader struct{ disk *disk }
+type tileReader struct {
+	disk *disk
+	over overlay // comes first
+}
 
 func (tileReader) Height() int                     { return height }
 func (tileReader) SaveTiles([]tlog.Tile, [][]byte) {}
@@ -122,15 +125,25 @@ func (tileReader) SaveTiles([]tlog.Tile, [][]byte) {}
 func (r tileReader) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 	all := make([][]byte, len(tiles))
 	for i, t := range tiles {
-		all[i] = make([]byte, t.W*tlog.HashSize)
-		if err := r.read(t, all[i]); err != nil {
+		var err error
+		if all[i], err = r.tile(t); err != nil {
 			return nil, fmt.Errorf("read %s: %w", tilePath(t), err)
 		}
 	}
 	return all, nil
 }
 
+// tile reads one.
+func (r tileReader) tile(t tlog.Tile) ([]byte, error) {
+	hashes := make([]byte, t.W*tlog.HashSize)
+	return hashes, r.read(t, hashes)
+}
+
 func (r tileReader) read(t tlog.Tile, hashes []byte) error {
+	if made := r.over[slot(t)]; len(made) >= len(hashes) {
+		copy(hashes, made)
+		return nil
+	}
 	f, err := r.disk.openTile(t)
 	if err != nil {
 		return err
@@ -142,7 +155,7 @@ func (r tileReader) read(t tlog.Tile, hashes []byte) error {
 
 // hashes reads the hashes of a tree, each checked against its root.
 func (d *disk) hashes(c Checkpoint) tlog.HashReader {
-	return tlog.TileHashReader(tlog.Tree{N: c.Size, Hash: c.Root}, tileReader{d})
+	return tlog.TileHashReader(tlog.Tree{N: c.Size, Hash: c.Root}, tileReader{d, d.over})
 }
 
 // writeEntry writes a leaf as it stands in a tile.
