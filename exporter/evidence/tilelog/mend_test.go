@@ -182,7 +182,7 @@ func TestDamageIsMendedFromWhatIsRecalled(t *testing.T) {
 		wantWhole(t, name+", opened again", openTest(t, dir), size+1)
 
 		dir = lay(t, contents)
-		l, err = openRecalled(t, dir, h.recall(size, 100, false))
+		_, err = openRecalled(t, dir, h.recall(size, 100, false))
 		lost := name == "no entries" || name == "all lost" || name == "changed leaf" || name == "short bundle"
 		switch {
 		case lost && (!errors.Is(err, ErrMismatch) && !errors.Is(err, fs.ErrNotExist)):
