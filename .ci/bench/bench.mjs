@@ -4,7 +4,7 @@
 // that is broken off prints what it had measured.
 import { DuckDBInstance } from '@duckdb/node-api'
 import { execFileSync, spawn } from 'node:child_process'
-import { closeSync, fsyncSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -111,6 +111,26 @@ function sqlite(csv, file) {
   }
 }
 
+const exited = (program, ...args) => new Promise((resolve, reject) =>
+  spawn(program, args, { stdio: 'ignore' }).once('exit', code => code === 0 ? resolve() : reject(new Error(`${program} ended with ${code}`))))
+
+// webServer serves the work directory with nginx.
+async function webServer(root) {
+  const port = 18081, config = join(work, 'nginx.conf')
+  writeFileSync(config, `daemon off; user root; worker_processes 2; error_log ${work}/nginx.log; pid ${work}/nginx.pid; events {}
+http { access_log off; sendfile on; client_body_temp_path ${work}/nginx.tmp; server { listen 127.0.0.1:${port}; root ${root}; } }`)
+  const web = { port, process: spawn('nginx', ['-c', config], { stdio: 'ignore' }) }
+  running.add(web)
+  for (let up = false; !up; await sleep(20)) up = await fetch(`http://127.0.0.1:${port}/nginx.conf`).then(r => r.ok, () => false)
+  web.stop = async () => {
+    const ended = new Promise(resolve => web.process.once('exit', resolve))
+    web.process.kill('SIGTERM')
+    await ended
+    running.delete(web)
+  }
+  return web
+}
+
 // latency has clients freeze small reports over and over: how long each takes,
 // and how many are durable in a second. Nothing beside it is asked of the disk
 // but one write and fsync after the other, which is the peer.
@@ -190,6 +210,20 @@ async function measure(rows, ids) {
   await compare(label, `verify the csv's bundle (${(statSync(artifact).size / 1e9).toFixed(2)} GB csv)`,
     () => execFileSync(kit, ['verify', '--key', key, bundle], { stdio: 'ignore' }),
     { 'sha256sum of the csv': () => execFileSync('sha256sum', [artifact]) })
+  // What no encoder gets around: both hashes and the artifact's way to the disk,
+  // on both processors, of bytes that are there already.
+  const canonical = join(work, 'canonical.json')
+  execFileSync(kit, ['export', 'download', '--data', data, '-o', fresh(canonical), (await server.freeze('usage-ledger', 'json')).id], { stdio: 'ignore' })
+  await compare(label, 'ledger to csv', () => server.freeze('usage-ledger', 'csv'), {
+    'its hashes and writes alone': () => Promise.all([exited('sha256sum', canonical), exited('sha256sum', artifact), exited('dd', `if=${artifact}`, `of=${fresh(out)}`, 'bs=1M', 'conv=fsync')]),
+  })
+  for (const f of [canonical, out]) fresh(f)
+
+  const nginx = await webServer(work)
+  const download = (url, ...more) => () => execFileSync('curl', ['-sf', '-o', '/dev/null', ...more, url], { stdio: 'ignore' })
+  await compare(label, 'download of the csv', download(`${server.base}/api/v1/reports/exports/${frozen.id}/download`, '-H', `Authorization: Bearer ${server.token}`),
+    { nginx: download(`http://127.0.0.1:${nginx.port}/artifact.csv`) })
+  await nginx.stop()
   for (const clients of [1, 16]) await latency(server, label, clients)
   results.push({ rows: label, what: 'peak anonymous memory of the server, MiB', licensekit_s: Math.round(server.peak) })
   db.close()
