@@ -81,6 +81,9 @@ var rules = []rule{
 		from: []string{"licensekit/server/webhook"}, to: []string{"licensekit/..."}, except: []string{"licensekit/exporter/audit", "licensekit/exporter/sealed"}, deep: true,
 		why: "who is told of events needs to know nothing else",
 	}, {
+		from: []string{"licensekit/server/schedule"}, to: []string{"licensekit/server/...", "licensekit/auth/...", "net/http"}, except: []string{"licensekit/server/schedule"},
+		why: "the clock sends no requests",
+	}, {
 		from: verifying, to: []string{"go.etcd.io/bbolt/...", "licensekit/server/...", "licensekit/exporter", "licensekit/exporter/ledger/...", "licensekit/auth/...", "licensekit/blobstore/..."}, deep: true,
 		why: "verification needs neither database nor server",
 	},

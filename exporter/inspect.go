@@ -162,10 +162,10 @@ func (readOnly) Update(func(*bbolt.Tx) error) error    { return errReadOnly }
 func (readOnly) Exclusive(func(*bbolt.Tx) error) error { return errReadOnly }
 
 // sealedBuckets are those of package sealed's values: this package's own, and
-// those of packages audit, auth and webhook.
+// those of packages audit, auth, webhook and schedule.
 var sealedBuckets = []string{
 	exportsBucket, idempotencyBucket, tallyBucket, "audit", "audit.held", "audit.types", "auth_keys", "auth_hashes", "auth_uses",
-	"webhooks", "webhooks.positions", "webhooks.deliveries",
+	"webhooks", "webhooks.positions", "webhooks.deliveries", "schedules", "schedules.runs",
 }
 
 func checkSealed(tx *bbolt.Tx) error {

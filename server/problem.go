@@ -15,6 +15,7 @@ import (
 	"licensekit/exporter/ledger/intake"
 	"licensekit/exporter/render"
 	"licensekit/exporter/report"
+	"licensekit/server/schedule"
 	"licensekit/server/webhook"
 )
 
@@ -63,6 +64,7 @@ func problemOf(err error) *problem {
 		scope    *auth.ScopeError
 		field    *auth.FieldError
 		hook     *webhook.FieldError
+		timed    *schedule.FieldError
 		filter   *report.FilterError
 		file     *intake.FileError
 		tooLarge *http.MaxBytesError
@@ -86,6 +88,8 @@ func problemOf(err error) *problem {
 		return invalid(field.Error())
 	case errors.As(err, &hook):
 		return invalid(hook.Error())
+	case errors.As(err, &timed):
+		return invalid(timed.Error())
 	case errors.As(err, &file):
 		return &problem{status: 422, code: file.Code, message: "the file can't be read", detail: file.Error()}
 	case errors.Is(err, report.ErrOverflow):

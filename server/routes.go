@@ -58,6 +58,12 @@ func (s *Server) routes() []route {
 
 		{"GET", "/api/v1/events", auth.EventRead, s.listEvents},
 
+		{"GET", "/api/v1/schedules", auth.ReportExport, s.listSchedules},
+		{"POST", "/api/v1/schedules", auth.ReportExport, s.createSchedule},
+		{"GET", "/api/v1/schedules/:id", auth.ReportExport, s.getSchedule},
+		{"DELETE", "/api/v1/schedules/:id", auth.ReportExport, s.deleteSchedule},
+		{"GET", "/api/v1/schedules/:id/runs", auth.ReportExport, s.listRuns},
+
 		{"GET", "/api/v1/webhooks", auth.WebhookWrite, s.listWebhooks},
 		{"POST", "/api/v1/webhooks", auth.WebhookWrite, s.createWebhook},
 		{"GET", "/api/v1/webhooks/:id", auth.WebhookWrite, s.getWebhook},

@@ -43,6 +43,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 	group.Go(func() error { s.dir.DB.KeepSnapshots(ctx); return nil })
 	if public(listeners) != nil { // a command that opens the directory for a moment leaves them to the server
 		group.Go(func() error { s.courier.Run(ctx); return nil })
+		group.Go(func() error { s.schedules.Run(ctx); return nil })
 	}
 	for _, l := range listeners {
 		server := s.httpServer(l)

@@ -41,6 +41,7 @@ import (
 	"licensekit/exporter/evidence"
 	"licensekit/exporter/ledger"
 	"licensekit/exporter/render"
+	"licensekit/server/schedule"
 	"licensekit/server/webhook"
 )
 
@@ -81,6 +82,7 @@ type Server struct {
 	connections *connections
 	exports     *exporter.Exporter
 	courier     *webhook.Courier
+	schedules   *schedule.Runner
 	opts        Options
 	limits      limits
 	metrics     *metrics
@@ -141,6 +143,11 @@ func (s *Server) open() (err error) {
 		return err
 	}
 	s.courier = webhook.NewCourier(hooks, webhook.Options{Log: s.opts.Log, Version: s.opts.Version, Roots: s.opts.WebhookRoots})
+	plans, err := schedule.Open(s.dir.DB, s.trail, s.opts.Now)
+	if err != nil {
+		return err
+	}
+	s.schedules = schedule.NewRunner(plans, schedule.Options{Log: s.opts.Log, Exports: s.exports, Refuse: s.refuseRun})
 	s.reads = audit.NewTally(s.trail, func(err error) { s.opts.Log.Error("record downloads", "error", err) })
 	s.gate = newGate(s.tokens, s.trail, s.metrics, s.opts.Access, s.opts.Now, func(err error) { s.opts.Log.Error("record failed logins", "error", err) })
 	s.connections = newConnections(s.opts.Access)

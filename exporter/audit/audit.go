@@ -60,6 +60,11 @@ const (
 	WebhookUpdated Type = "webhook_endpoint.updated" // likewise; changed
 	WebhookDeleted Type = "webhook_endpoint.deleted" // likewise
 
+	ScheduleCreated Type = "report_schedule.created" // name, report_kind, formats, period, time, time_zone, filters
+	ScheduleDeleted Type = "report_schedule.deleted" // name, report_kind, formats, period
+	ScheduleRan     Type = "report_schedule.ran"     // likewise; from, to, due_at, exports
+	ScheduleRefused Type = "report_schedule.refused" // likewise; reason
+
 	DirectoryChecked  Type = "directory.checked"   // ok, problems, blobs, exports, log_entries
 	DirectoryBackedUp Type = "directory.backed_up" // what a backup held
 
@@ -74,6 +79,7 @@ var Types = []Type{
 	KeyCreated, KeyRevoked, ActivitiesImported, RecordsImported,
 	ExportCreated, ExportReady, ExportFailed, ExportDownloaded, ExportBundleDownloaded, ExportPageViewed,
 	SigningKeyRotated, LogRestarted, CheckpointCosigned, WebhookCreated, WebhookUpdated, WebhookDeleted,
+	ScheduleCreated, ScheduleDeleted, ScheduleRan, ScheduleRefused,
 	DirectoryChecked, DirectoryBackedUp, ServerStarted, ServerStopped, LoginFailed,
 }
 

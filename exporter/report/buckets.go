@@ -63,16 +63,21 @@ func dayOf(ms int64, zone *time.Location) span {
 	panic("report: no day holds " + FormatTime(ms))
 }
 
-// firstInstant is where a calendar day begins: the first instant at which the
-// local clock shows its midnight or a later time. That is the earlier one where
-// midnight comes twice, and the clock change where midnight is left out. The
-// clock is followed from one change to the next, since time.Date may answer
-// with an instant of the day before.
+// firstInstant is where a calendar day begins: see [FirstInstant].
 func firstInstant(year int, month time.Month, day int, zone *time.Location) int64 {
-	midnight := time.Date(year, month, day, 0, 0, 0, 0, time.UTC).UnixMilli()
-	for t := time.UnixMilli(midnight - 2*msPerDay).In(zone); ; {
+	return FirstInstant(time.Date(year, month, day, 0, 0, 0, 0, time.UTC), zone)
+}
+
+// FirstInstant is the first instant, in milliseconds since the epoch, at which
+// the local clock shows a date and time, given as if they were in UTC, or a later
+// one. That is the earlier one where the time comes twice, and the clock change
+// where it is left out. The clock is followed from one change to the next, since
+// time.Date may answer with an instant of the day before.
+func FirstInstant(shown time.Time, zone *time.Location) int64 {
+	local := shown.UnixMilli()
+	for t := time.UnixMilli(local - 2*msPerDay).In(zone); ; {
 		_, offset := t.Zone()
-		first := max(t.UnixMilli(), midnight-int64(offset)*1000)
+		first := max(t.UnixMilli(), local-int64(offset)*1000)
 		_, change := t.ZoneBounds()
 		if !change.IsZero() && !change.After(t) {
 			change = t.Add(time.Hour) // ZoneBounds ends leap years to come a day early

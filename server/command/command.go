@@ -84,6 +84,7 @@ func (env *Env) tree() *cli.Command {
 			env.report(),
 			env.export(),
 			env.verify(),
+			env.schedule(),
 			env.events(),
 			env.webhook(),
 			env.key(),

@@ -15,6 +15,7 @@ import (
 	"licensekit/exporter/render"
 	"licensekit/exporter/report"
 	"licensekit/server"
+	"licensekit/server/schedule"
 	"licensekit/server/webhook"
 )
 
@@ -202,6 +203,8 @@ func (l line) values(flag, typed string) []string {
 			return names(intake.Formats)
 		}
 		return render.Names()
+	case "every":
+		return names(schedule.Periods)
 	case "scope":
 		return strings.Split(scopeNames(), ", ")
 	case "as":

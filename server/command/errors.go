@@ -210,7 +210,7 @@ func hintOf(err error) string {
 var answerHints = map[string]string{
 	"UNAUTHORIZED":         "licensekit token list shows the keys, licensekit token issue makes a new token",
 	"TOKEN_SCOPE_DENIED":   "licensekit token issue --scope … makes a token that has it",
-	"NOT_FOUND":            "the list commands show what there is: licensekit export list, token list, webhook list",
+	"NOT_FOUND":            "the list commands show what there is: licensekit export list, token list, schedule list, webhook list",
 	"VALIDATION_ERROR":     "--help shows what the command takes",
 	"EXPORT_NOT_READY":     "licensekit export show ID says how far it is",
 	"IDEMPOTENCY_CONFLICT": "use a new key for a new request",
