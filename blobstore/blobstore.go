@@ -5,7 +5,7 @@
 //
 //	<dir>/sha256/ab/<64 hex>   blobs, mode 0400, in 256 shards by first byte
 //	<dir>/tmp/                 staged blobs, where the OS needs a name for them
-//	<dir>/quarantine/          damaged blobs that were replaced, <name>.<digest>
+//	<dir>/quarantine/          damaged blobs that lost their name, <name>.<digest>
 //	<dir>/condemned/<64 hex>   marks of collection: not needed since the mark's mtime
 //	<dir>/trash/<64 hex>       collected blobs, until their second grace is over
 //

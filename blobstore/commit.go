@@ -71,11 +71,7 @@ func (w *Writer) meet(ref Ref) error {
 // quarantine/. The name is never missing and never half-written.
 func (w *Writer) heal(bad *CorruptError) error {
 	s, path := w.store, bad.Ref.path()
-	kept := quarantineDir + "/" + bad.Ref.String() + "." + bad.Got.String()
-	if err := s.root.Link(path, kept); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	if err := s.syncDir(quarantineDir); err != nil {
+	if err := s.keepAside(bad); err != nil {
 		return err
 	}
 	spare := tmpDir + "/heal-" + bad.Ref.String()

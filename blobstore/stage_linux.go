@@ -47,3 +47,7 @@ func canLinkUnnamed(root *os.Root) bool {
 func startWriteback(f *os.File, offset, size int64) {
 	_ = unix.SyncFileRange(int(f.Fd()), offset, size, unix.SYNC_FILE_RANGE_WRITE)
 }
+
+// forgetPages has the kernel drop what it holds of a file in memory, so that it
+// is read from the disk. It is a hint, which leaves what was not written yet.
+func forgetPages(f *os.File) { _ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) }

@@ -16,3 +16,6 @@ func linkUnnamed(*os.File, *os.Root, string) error { return errors.ErrUnsupporte
 
 // startWriteback leaves it to the system when it writes to the disk.
 func startWriteback(*os.File, int64, int64) {}
+
+// forgetPages has no counterpart.
+func forgetPages(*os.File) {}

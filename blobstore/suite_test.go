@@ -79,6 +79,7 @@ func testStore(t *testing.T, open func(t *testing.T, dir string) *Store) {
 	story("heals a corrupt blob", testHeal)
 	story("finds a flipped bit", testFlip)
 	story("remembers what was hashed", testRemembers)
+	story("scrubs", testScrub)
 	story("walks in order", testWalk)
 	story("serves ranges", testRanges)
 	story("refuses what is not a file", testNotRegular)

@@ -27,14 +27,13 @@ func (e *CorruptError) Error() string {
 // Unwrap gives the device's error, if there is one.
 func (e *CorruptError) Unwrap() error { return e.Err }
 
-// Verify hashes a blob whatever is remembered of it; a scrub calls it for one
-// after the other. A blob that fails is hashed again, and refused, by the next
+// Verify hashes a blob whatever is remembered of it. A blob that fails is hashed again, and refused, by the next
 // Open. Errors: *[CorruptError], fs.ErrNotExist.
 func (s *Store) Verify(ctx context.Context, ref Ref) error {
 	file, _, err := s.openFile(ref)
 	if err == nil {
 		defer file.Close()
-		err = s.verify(ctx, ref, file)
+		err = s.verify(ctx, ref, file, nil)
 	}
 	if err != nil {
 		return fmt.Errorf("verify blob %s: %w", ref, err)
@@ -53,7 +52,7 @@ func (s *Store) verifyOnce(ctx context.Context, ref Ref, file *os.File) error {
 	if err != nil || s.verified.has(ref, info) {
 		return err
 	}
-	return s.verify(ctx, ref, file)
+	return s.verify(ctx, ref, file, nil)
 }
 
 // adopt verifies a blob that a writer found in its place, and makes its bytes
@@ -65,7 +64,7 @@ func (s *Store) adopt(ctx context.Context, ref Ref) error {
 		return err
 	}
 	defer file.Close()
-	if err := s.verify(ctx, ref, file); err != nil {
+	if err := s.verify(ctx, ref, file, nil); err != nil {
 		return err
 	}
 	return s.stopOn(syncFound(file))
@@ -73,12 +72,12 @@ func (s *Store) adopt(ctx context.Context, ref Ref) error {
 
 // verify hashes an open file and remembers or forgets it. A file that changed
 // meanwhile is not remembered: the state that was hashed is not the one it has.
-func (s *Store) verify(ctx context.Context, ref Ref, file *os.File) error {
+func (s *Store) verify(ctx context.Context, ref Ref, file *os.File, pace Pace) error {
 	before, err := file.Stat()
 	if err != nil {
 		return err
 	}
-	got, err := hashFile(ctx, file)
+	got, err := hashFile(ctx, file, pace)
 	if errors.Is(err, syscall.EIO) {
 		err = &CorruptError{Ref: ref, Err: err}
 	} else if err == nil && got != ref {
@@ -95,9 +94,13 @@ func (s *Store) verify(ctx context.Context, ref Ref, file *os.File) error {
 	return err
 }
 
-// hashFile hashes all of a file without moving its offset.
-func hashFile(ctx context.Context, file *os.File) (ref Ref, err error) {
-	h, piece := sha256.New(), make([]byte, 256<<10)
+// hashPiece is how many bytes are hashed at a time.
+const hashPiece = 256 << 10
+
+// hashFile hashes all of a file without moving its offset, at a pace unless it
+// is nil.
+func hashFile(ctx context.Context, file *os.File, pace Pace) (ref Ref, err error) {
+	h, piece := sha256.New(), make([]byte, hashPiece)
 	for offset := int64(0); err == nil; {
 		if err = ctx.Err(); err != nil {
 			return Ref{}, err
@@ -106,6 +109,11 @@ func hashFile(ctx context.Context, file *os.File) (ref Ref, err error) {
 		n, err = file.ReadAt(piece, offset)
 		h.Write(piece[:n])
 		offset += int64(n)
+		if pace != nil {
+			if late := pace(ctx, n); late != nil {
+				return Ref{}, late
+			}
+		}
 	}
 	if err != io.EOF {
 		return Ref{}, err

@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
+	"slices"
 	"strings"
 
 	"go.etcd.io/bbolt"
@@ -65,7 +65,7 @@ func (e *Exporter) noteIn(r *CheckResult, what, id string, err error) {
 // is wrong is in the result.
 func (e *Exporter) Check(ctx context.Context) (*CheckResult, error) {
 	r := &CheckResult{Problems: []Problem{}, Warnings: []Problem{}, Copied: e.copied}
-	for _, check := range []func(context.Context, *CheckResult) error{e.checkBlobs, e.checkExports, e.checkLogs, e.checkKeys, e.checkData} {
+	for _, check := range []func(context.Context, *CheckResult) error{e.checkBlobs, e.checkAllExports, e.checkAllLogs, e.checkKeys, e.checkData} {
 		if err := check(ctx, r); err != nil {
 			return nil, fmt.Errorf("check: %w", err)
 		}
@@ -74,7 +74,19 @@ func (e *Exporter) Check(ctx context.Context) (*CheckResult, error) {
 		}
 	}
 	r.OK = len(r.Problems) == 0
+	e.remember(r.Problems)
 	return r, nil
+}
+
+// remember takes what a check found as what is known to be damaged, but for
+// what a start has already dealt with.
+func (e *Exporter) remember(found []Problem) {
+	found = slices.DeleteFunc(slices.Clone(found), func(p Problem) bool { return p.ID == metadb.File })
+	e.replace(func(Damage) bool { return true }, found)
+}
+
+func (e *Exporter) checkAllLogs(ctx context.Context, r *CheckResult) error {
+	return e.checkLogs(ctx, r, func([]byte) error { return nil })
 }
 
 func (e *Exporter) checkBlobs(ctx context.Context, r *CheckResult) error {
@@ -86,7 +98,12 @@ func (e *Exporter) checkBlobs(ctx context.Context, r *CheckResult) error {
 	})
 }
 
-func (e *Exporter) checkExports(ctx context.Context, r *CheckResult) error {
+func (e *Exporter) checkAllExports(ctx context.Context, r *CheckResult) error {
+	return e.checkExports(ctx, r, func() error { return nil })
+}
+
+// checkExports looks at each export; pace is called before, and may hold it back.
+func (e *Exporter) checkExports(ctx context.Context, r *CheckResult, pace func() error) error {
 	lacking := e.copied.lacks()
 	for before := int64(0); ; {
 		page, next, err := e.List(ctx, Query{Before: before, Limit: 200})
@@ -95,6 +112,9 @@ func (e *Exporter) checkExports(ctx context.Context, r *CheckResult) error {
 			return nil
 		}
 		for _, export := range page {
+			if err := pace(); err != nil {
+				return err
+			}
 			r.Checked.Exports++
 			if export.Status != Ready {
 				continue
@@ -119,10 +139,8 @@ func (e *Exporter) checkExport(ctx context.Context, x Export) error {
 	if err != nil {
 		return err
 	}
-	if blob, err := e.blobs.Open(ctx, blobstore.Ref(*x.ArtifactDigest)); err == nil {
-		blob.Close()
-	} else if errors.Is(err, fs.ErrNotExist) { // damage is the blob's own problem
-		return fmt.Errorf("artifact: %w", err)
+	if there, err := e.blobs.Has(blobstore.Ref(*x.ArtifactDigest)); err != nil || !there { // damage is the blob's own problem
+		return errors.Join(errors.New("its artifact is missing"), err)
 	}
 	if stored.Manifest == nil || x.LogIndex == nil || x.LogOrigin == nil {
 		return errors.New("it is ready and names no manifest or no place in the log")
@@ -203,8 +221,8 @@ func (e *Exporter) checkData(ctx context.Context, r *CheckResult) error {
 		for err := range tx.Check() {
 			r.note("database", "", err)
 		}
-		r.note("database", "", checkSealed(tx))
-		r.note("database", "", checkIndexes(tx))
+		r.note("database", "values", checkSealed(tx))
+		r.note("database", "indexes", checkIndexes(tx))
 		return nil
 	})
 }

@@ -120,6 +120,10 @@ type Exporter struct {
 	keyMu sync.RWMutex         // held while something is signed and logged, and wholly while the key is replaced
 	key   *evidence.SigningKey // guarded by keyMu
 
+	scrubMu  sync.Mutex
+	scrub    scrubState // guarded by scrubMu
+	scrubbed Scrubbed   // since the start; guarded by scrubMu
+
 	outage    outage
 	queue     *queue
 	rendering chan struct{} // holds a value for each export that is rendered
@@ -157,7 +161,7 @@ func (e *Exporter) open(ctx context.Context, dir *Directory) (unfinished []*runn
 	if err := e.openLog(ctx, dir); err != nil {
 		return nil, err
 	}
-	if err := e.prepare(); err != nil {
+	if err := errors.Join(e.prepare(), e.loadScrub()); err != nil {
 		return nil, err
 	}
 	adopted, err := e.reconcile(ctx)

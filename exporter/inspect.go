@@ -164,7 +164,7 @@ func (readOnly) Exclusive(func(*bbolt.Tx) error) error { return errReadOnly }
 // sealedBuckets are those of package sealed's values: this package's own, and
 // those of packages audit, auth, webhook and schedule.
 var sealedBuckets = []string{
-	exportsBucket, idempotencyBucket, tallyBucket, "audit", "audit.held", "audit.types", "auth_keys", "auth_hashes", "auth_uses",
+	exportsBucket, idempotencyBucket, tallyBucket, scrubBucket, "audit", "audit.held", "audit.types", "auth_keys", "auth_hashes", "auth_uses",
 	"webhooks", "webhooks.positions", "webhooks.deliveries", "schedules", "schedules.runs",
 }
 

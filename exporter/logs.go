@@ -197,8 +197,9 @@ func (e *Exporter) logOf(origin string) (*Log, error) {
 	return nil, fmt.Errorf("log %s: %w", origin, fs.ErrNotExist)
 }
 
-// checkLogs walks the leaves, whose hashes each log compares with its tree.
-func (e *Exporter) checkLogs(ctx context.Context, r *CheckResult) error {
+// checkLogs walks the leaves, whose hashes each log compares with its tree. pace
+// is told of each, and may hold it back.
+func (e *Exporter) checkLogs(ctx context.Context, r *CheckResult, pace func(leaf []byte) error) error {
 	before, signs := e.Key().ID(), ""
 	for _, l := range e.logs {
 		err := l.Walk(ctx, 0, func(index int64, leaf []byte) error {
@@ -206,7 +207,7 @@ func (e *Exporter) checkLogs(ctx context.Context, r *CheckResult) error {
 			signer, err := e.checkLeaf(leaf)
 			signs = cmp.Or(signer, signs)
 			r.note("log", fmt.Sprintf("%s %d", l.Origin(), index), err)
-			return ctx.Err()
+			return errors.Join(ctx.Err(), pace(leaf))
 		})
 		if ctx.Err() == nil {
 			r.note("log", l.Origin(), err)

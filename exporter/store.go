@@ -63,7 +63,7 @@ type idempotency struct {
 
 // prepare makes the buckets.
 func (e *Exporter) prepare() error {
-	buckets := []string{exportsBucket, orderBucket, unfinishedBucket, idempotencyBucket}
+	buckets := []string{exportsBucket, orderBucket, unfinishedBucket, idempotencyBucket, scrubBucket}
 	for _, l := range e.logs {
 		buckets = append(buckets, string(e.loggedIn(l.Origin())))
 	}

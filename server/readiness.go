@@ -15,10 +15,11 @@ const (
 	checkDisk     readyCheck = "disk"
 	checkQueue    readyCheck = "queue"
 	checkServing  readyCheck = "serving"
+	checkData     readyCheck = "data"
 )
 
 // readyChecks are all of them, the gravest first.
-var readyChecks = []readyCheck{checkServing, checkDatabase, checkDisk, checkQueue}
+var readyChecks = []readyCheck{checkServing, checkDatabase, checkData, checkDisk, checkQueue}
 
 // reason says in public why the server is not ready.
 type reason struct {
@@ -63,7 +64,7 @@ func (s *Server) ready(w http.ResponseWriter, r *request) error {
 func (s *Server) unready() map[readyCheck]*reason {
 	found := map[readyCheck]*reason{}
 	for check, look := range map[readyCheck]func() *reason{
-		checkServing: s.lookServing, checkDatabase: s.lookDatabase, checkDisk: s.lookDisk, checkQueue: s.lookQueue,
+		checkServing: s.lookServing, checkDatabase: s.lookDatabase, checkData: s.lookData, checkDisk: s.lookDisk, checkQueue: s.lookQueue,
 	} {
 		if reason := look(); reason != nil {
 			found[check] = reason
@@ -102,6 +103,14 @@ func (s *Server) lookDatabase() *reason {
 	}
 	if err != nil {
 		return &reason{Code: "DATABASE_FAILED", Message: "the database can't be read, or a write to the disk failed", cause: err}
+	}
+	return nil
+}
+
+// lookData wants what a scrub or a check found to be good again.
+func (s *Server) lookData() *reason {
+	if s.exports.Scrubbed().Damaged > 0 {
+		return &reason{Code: "DAMAGE_FOUND", Message: "something that is kept was found damaged; licensekit check names it"}
 	}
 	return nil
 }

@@ -3,9 +3,14 @@ package server
 import (
 	"math"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"licensekit/auth"
 )
 
 func TestHealth(t *testing.T) {
@@ -61,6 +66,33 @@ func TestNotReadyWithoutItsDatabase(t *testing.T) {
 	families.want(t, "licensekit_ready", 1, "check", "disk")
 	if families["licensekit_exports"] != nil || families["licensekit_events_total"] != nil {
 		t.Errorf("metrics of a database that can't be read: %v, %v; want none", families["licensekit_exports"], families["licensekit_events_total"])
+	}
+}
+
+// What a check finds damaged makes the server not ready until one finds it whole.
+func TestNotReadyWithDamage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	hex := strings.TrimPrefix(s.ready(t, jsonExport).ArtifactDigest, "sha256:")
+	path := filepath.Join(s.opts.Data, "blobs", "sha256", hex[:2], hex)
+	aside := path + ".aside"
+	check := func() {
+		t.Helper()
+		s.do(t, call{method: "GET", path: "/api/v1/system/check", token: s.token(t, auth.Admin)}).want(t, 200, "")
+	}
+	if err := os.Rename(path, aside); err != nil {
+		t.Fatal(err)
+	}
+	check()
+	s.unready(t, "DAMAGE_FOUND")
+	s.families(t).want(t, "licensekit_damage", 1)
+	s.ready(t, `{"report_kind":"usage-ledger"}`)
+	if err := os.Rename(aside, path); err != nil {
+		t.Fatal(err)
+	}
+	check()
+	if a := s.do(t, call{method: "GET", path: "/readyz"}); a.status != http.StatusOK {
+		t.Errorf("with all as it was: %s; want status 200", a)
 	}
 }
 

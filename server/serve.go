@@ -45,6 +45,9 @@ func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 		group.Go(func() error { s.courier.Run(ctx); return nil })
 		group.Go(func() error { s.schedules.Run(ctx); return nil })
 	}
+	if s.opts.Scrub.Rate > 0 {
+		group.Go(func() error { s.exports.Scrub(ctx, s.opts.Scrub); return nil })
+	}
 	for _, l := range listeners {
 		server := s.httpServer(l)
 		group.Go(func() error {

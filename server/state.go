@@ -43,6 +43,11 @@ var (
 	checkGauge      = describe("last_check_timestamp_seconds", "When the whole directory was last checked, 0 if it never was.")
 	problemsGauge   = describe("last_check_problems", "Problems that this check found.")
 
+	scrubGauge   = describe("last_scrub_timestamp_seconds", "When a scrub had last gone over all that is kept, 0 if none ever did.")
+	damageGauge  = describe("damage", "What scrubs and checks found damaged and is not good again.")
+	scrubbedBlob = describe("scrub_blobs_total", "Blobs that the scrub has hashed.")
+	scrubbedByte = describe("scrub_bytes_total", "Bytes that the scrub has read.")
+
 	databaseGauge = describe("database_bytes", "Room in meta.db: live, free to be used again, held for copies that are being taken.", "use")
 	filesGauge    = describe("files", "Files of the data directory, by part.", "part")
 	bytesGauge    = describe("files_bytes", "Bytes of these files.", "part")
@@ -123,6 +128,11 @@ func (st *state) collectData(sheet *sheet) {
 	for _, l := range st.exports.Logs() {
 		sheet.gauge(entriesGauge, float64(l.Size()), l.Origin())
 	}
+	scrubbed := st.exports.Scrubbed()
+	sheet.gauge(scrubGauge, seconds(scrubbed.Ended))
+	sheet.gauge(damageGauge, float64(scrubbed.Damaged))
+	sheet.counter(scrubbedBlob, float64(scrubbed.Blobs))
+	sheet.counter(scrubbedByte, float64(scrubbed.Bytes))
 	events, err := st.trail.Summaries()
 	if err != nil {
 		sheet.missing(eventsCounter, err)

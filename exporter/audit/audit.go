@@ -66,6 +66,8 @@ const (
 	ScheduleRefused Type = "report_schedule.refused" // likewise; reason
 
 	DirectoryChecked  Type = "directory.checked"   // ok, problems, blobs, exports, log_entries
+	DirectoryScrubbed Type = "directory.scrubbed"  // blobs, bytes, damaged
+	DirectoryDamaged  Type = "directory.damaged"   // what, id, problem
 	DirectoryBackedUp Type = "directory.backed_up" // what a backup held
 
 	ServerStarted Type = "server.started" // version, addresses

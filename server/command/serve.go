@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"licensekit/auth"
+	"licensekit/exporter"
 	"licensekit/exporter/render"
 	"licensekit/server"
 	"licensekit/server/console"
@@ -36,8 +37,9 @@ func (env *Env) serve() *cli.Command {
 			"A certificate is read again when its files change, and on SIGHUP. Sockets that systemd\n" +
 			"hands over take the place of --listen.\n\n" +
 			"/readyz answers 503 with the reasons while the server can't do all of its work: the\n" +
-			"database failed, less than --min-free is left on the disk, the queue is full, it is\n" +
-			"shutting down. With --metrics-listen /metrics is answered there and nowhere else.\n\n" +
+			"database failed, something that is kept was found damaged, less than --min-free is left\n" +
+			"on the disk, the queue is full, it is shutting down. With --metrics-listen /metrics is\n" +
+			"answered there and nowhere else.\n\n" +
 			"With --json a line of JSON on stdout says where it answers once it does:\n" +
 			"{\"url\",\"metrics_url\",\"data\",\"key_id\",\"version\"}, metrics_url with --metrics-listen.\n\n" +
 			"Exit codes: 0 stopped, 1 failed, 2 usage.",
@@ -53,6 +55,8 @@ func (env *Env) serve() *cli.Command {
 			&cli.IntFlag{Name: "login-failures", Value: server.DefaultAccess().LoginFailures, Usage: "failed logins a minute that an address may make, 0 for any number", EnvVars: []string{"LICENSEKIT_LOGIN_FAILURES"}},
 			&cli.IntFlag{Name: "max-connections", Value: server.DefaultAccess().Connections, Usage: "connections at a time, a quarter of them from one address; 0 for any number", EnvVars: []string{"LICENSEKIT_MAX_CONNECTIONS"}},
 			&cli.StringFlag{Name: "min-free", Value: "256MiB", Usage: "not ready with less than this `SIZE` free on the disk", EnvVars: []string{"LICENSEKIT_MIN_FREE"}},
+			&cli.StringFlag{Name: "scrub-rate", Value: "8MiB", Usage: "read back all that is kept, this `SIZE` a second; 0 for never", EnvVars: []string{"LICENSEKIT_SCRUB_RATE"}},
+			&cli.DurationFlag{Name: "scrub-every", Value: 24 * time.Hour, Usage: "begin to read it back no more often", EnvVars: []string{"LICENSEKIT_SCRUB_EVERY"}},
 			&cli.DurationFlag{Name: "drain", Usage: "told to stop, answer for so long as not ready before", EnvVars: []string{"LICENSEKIT_DRAIN"}},
 			&cli.IntFlag{Name: "workers", Value: runtime.NumCPU(), DefaultText: "one per processor", Usage: "exports made at a time", EnvVars: []string{"LICENSEKIT_WORKERS"}},
 			&cli.StringFlag{Name: "paper", Value: string(render.A4), Usage: "the `SIZE` of PDF pages, A4 or Letter", EnvVars: []string{"LICENSEKIT_PAPER"}},
@@ -77,11 +81,11 @@ func (env *Env) serve() *cli.Command {
 			if err != nil {
 				return err
 			}
-			minFree, err := sizeOf(c, "min-free")
+			upkeep, err := upkeepOf(c)
 			if err != nil {
 				return err
 			}
-			return env.runServer(c, access, minFree)
+			return env.runServer(c, access, upkeep)
 		},
 	}
 }
@@ -105,7 +109,27 @@ func accessOf(c *cli.Context) (server.Access, error) {
 	return a, nil
 }
 
-func (env *Env) runServer(c *cli.Context, access server.Access, minFree int64) error {
+// upkeep is how the server looks after the data directory.
+type upkeep struct {
+	minFree int64
+	scrub   exporter.ScrubOptions
+}
+
+func upkeepOf(c *cli.Context) (u upkeep, err error) {
+	if u.minFree, err = sizeOf(c, "min-free"); err != nil {
+		return u, err
+	}
+	if u.scrub.Rate, err = sizeOf(c, "scrub-rate"); err != nil {
+		return u, err
+	}
+	u.scrub.Every = c.Duration("scrub-every")
+	if u.scrub.Every <= 0 || c.Duration("drain") < 0 {
+		return u, usage("--scrub-every and --drain must not be negative").hinted("they take a time such as 24h or 30s; --scrub-rate 0 turns the scrub off")
+	}
+	return u, nil
+}
+
+func (env *Env) runServer(c *cli.Context, access server.Access, upkeep upkeep) error {
 	log := env.logger(slog.LevelInfo, c.Bool("log-json"))
 	allow, err := allowOf(c)
 	if err != nil {
@@ -114,7 +138,7 @@ func (env *Env) runServer(c *cli.Context, access server.Access, minFree int64) e
 	s, err := server.Open(server.Options{
 		Data: c.String("data"), Create: true, Keys: c.String("keys"), Anchor: c.String("anchor"), Version: env.Version,
 		Log: log, Now: time.Now, Workers: c.Int("workers"), Paper: render.Paper(c.String("paper")), Pages: env.pages(log), Access: access,
-		MinFree: minFree, MetricsApart: c.String("metrics-listen") != "", Drain: c.Duration("drain"),
+		MinFree: upkeep.minFree, Scrub: upkeep.scrub, MetricsApart: c.String("metrics-listen") != "", Drain: c.Duration("drain"),
 		WebhookAllow: allow,
 	})
 	if err != nil {

@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -207,4 +211,97 @@ func within(name string, b *bbolt.Bucket, content []byte, values *[]stored) erro
 		}
 		return nil
 	})
+}
+
+// TestScrub flips bits under a server that runs: it says so in its metrics, its
+// readiness, the log and the audit trail, until they are as they were.
+func TestScrub(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	admin := newDirectory(t, dir)
+	c := &clients{t: t, book: &book{}, patient: true}
+	i := start(t, dir, admin, "--scrub-every", "50ms", "--scrub-rate", "1GiB")
+	c.script(t.Context(), i, 1)
+	wantReadiness(t, i, "", 0)
+	flips := 0
+	for _, part := range []string{"blobs/sha256/*/*", "log/tile/*/*.p/*", "log/tile/entries/*.p/*"} {
+		paths, err := filepath.Glob(filepath.Join(dir, part))
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("files of %s: got %v, %v; want some", part, paths, err)
+		}
+		for range count("LICENSEKIT_FLIPS", 1) * 2 {
+			path := paths[rand.IntN(len(paths))]
+			content, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			damaged := bytes.Clone(content)
+			damaged[rand.IntN(len(damaged))] ^= 1 << rand.IntN(8)
+			overwrite(t, path, damaged)
+			wantReadiness(t, i, "DAMAGE_FOUND", 1)
+			if err := errors.Join(os.RemoveAll(path), os.WriteFile(path, content, 0o400)); err != nil {
+				t.Fatal(err)
+			}
+			wantReadiness(t, i, "", 0)
+			flips++
+		}
+	}
+	wantAll(t, i, c.book)
+	if said := i.output.String(); !strings.Contains(said, "damage found") || !strings.Contains(said, "good again") {
+		t.Errorf("the log: got %s; want it to tell of the damage and of its end", said)
+	}
+	if events := succeed(t, "events", "--data", dir, "--type", "directory.damaged"); strings.Count(events, "directory.damaged") < flips {
+		t.Errorf("events: got %s; want at least one for each of %d flips", events, flips)
+	}
+	if code := i.stop(); code != 0 {
+		t.Errorf("stop: got exit code %d, want 0", code)
+	}
+	wantClean(t, dir)
+	c.complain()
+	t.Logf("%d bits flipped under a server", flips)
+}
+
+// wantReadiness waits until a server is not ready for a reason, or ready if that
+// is "", and its metrics say the same.
+func wantReadiness(t *testing.T, i *instance, code string, least float64) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		body, err := i.read("/readyz")
+		metrics, err2 := i.read("/metrics")
+		if err := errors.Join(err, err2); err != nil {
+			t.Fatal(err)
+		}
+		known := strings.Contains(body, `"ready"`)
+		if code != "" {
+			known = strings.Contains(body, `"code":"`+code+`"`)
+		}
+		if known && metricOf(metrics, "licensekit_damage") >= least && (least > 0 || metricOf(metrics, "licensekit_damage") == 0) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("readiness: got %s, licensekit_damage %v; want reason %q:\n%s", body, metricOf(metrics, "licensekit_damage"), code, &i.output)
+		}
+	}
+}
+
+// read gives the body of a public route, whatever its status.
+func (i *instance) read(path string) (string, error) {
+	resp, err := http.Get(i.url + path)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return string(body), err
+}
+
+// metricOf gives the value of a metric without labels, -1 if it is not there.
+func metricOf(page, name string) float64 {
+	for line := range strings.Lines(page) {
+		var value float64
+		if n, _ := fmt.Sscanf(line, name+" %g", &value); n == 1 {
+			return value
+		}
+	}
+	return -1
 }
