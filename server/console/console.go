@@ -5,7 +5,8 @@
 //
 //   - It does nothing that the API does not. A page is made from what the API
 //     answers to whoever signed in, so what a token may not do over the API its
-//     holder may not do here.
+//     holder may not do here. The one exception shows who imports a file its own
+//     first rows.
 //   - It works offline: everything it shows comes from this server, and what is
 //     embedded needs no build. Pages work without JavaScript, which adds what is
 //     pleasant: progress that moves, copying, drawing.
@@ -23,7 +24,8 @@
 //
 // A session ends an hour after its last request, twelve hours after it began,
 // and with the process. There are at most [maxSessions]; the one that was used
-// least recently makes room.
+// least recently makes room. Files that are being imported lie in the server's
+// directory for what a restart may lose, a few for each session, for hours.
 //
 // # Language
 //
@@ -52,6 +54,8 @@ type API interface {
 	// page, whose log line is to name the key.
 	SignIn(w http.ResponseWriter, r *http.Request, token string) (auth.Key, error)
 	Resume(w http.ResponseWriter, r *http.Request, keyID string) (auth.Key, error)
+	// Tmp is a directory for files that a restart may lose.
+	Tmp() string
 	// Problem says how the API tells an error of its own.
 	Problem(error) (status int, code, message, detail string)
 }
@@ -68,12 +72,13 @@ type Console struct {
 	api      API
 	opts     Options
 	sessions *sessions
+	uploads  *uploads
 	origin   *http.CrossOriginProtection
 }
 
 // New gives the console of an API, as the patterns that it answers.
 func New(api API, opts Options) *http.ServeMux {
-	c := &Console{api: api, opts: opts, sessions: newSessions(opts.Now), origin: http.NewCrossOriginProtection()}
+	c := &Console{api: api, opts: opts, sessions: newSessions(opts.Now), uploads: &uploads{dir: api.Tmp(), now: opts.Now}, origin: http.NewCrossOriginProtection()}
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", http.RedirectHandler(home, http.StatusSeeOther))
 	mux.Handle("GET /console", http.RedirectHandler(home, http.StatusSeeOther))

@@ -83,6 +83,7 @@ func TestScopes(t *testing.T) {
 		"/console/":           "",
 		"/console/exports":    auth.ReportExport,
 		"/console/activities": auth.ReportRead,
+		"/console/import":     auth.ReportWrite,
 		"/console/tokens":     auth.Admin,
 		"/console/events":     auth.EventRead,
 		"/console/log":        "",

@@ -35,6 +35,11 @@ var remedies = map[string]string{
 	"VALIDATION_ERROR":     "Correct the value and send the form again.",
 	"INVALID_QUERY":        "Correct the value and apply the filter again.",
 	"METHOD_NOT_ALLOWED":   "Start again from the list.",
+	"UPLOAD_GONE":          "Choose the file once more.",
+	"FORM_SENT":            "Issue another one if it was not copied, and revoke that one.",
+	"ATOMIC_REJECTED":      "Correct the rows, or import the good ones alone.",
+	"UNKNOWN_FIELD":        "Choose for each column what it is read into.",
+	"MISSING_FIELD":        "Choose the column that has it, or give it one value for all rows.",
 	"IDEMPOTENCY_CONFLICT": "Load the form again and send it once more.",
 }
 

@@ -51,12 +51,17 @@ func containsAll(page string, texts ...string) bool {
 // send sends a request, as a form if there is one.
 func (v *visitor) send(method, path string, form url.Values, header ...string) (*http.Response, string) {
 	v.t.Helper()
-	r, err := http.NewRequestWithContext(v.t.Context(), method, v.base+path, strings.NewReader(form.Encode()))
+	if form != nil {
+		header = append([]string{"Content-Type", "application/x-www-form-urlencoded"}, header...)
+	}
+	return v.sendBody(method, path, strings.NewReader(form.Encode()), header...)
+}
+
+func (v *visitor) sendBody(method, path string, body io.Reader, header ...string) (*http.Response, string) {
+	v.t.Helper()
+	r, err := http.NewRequestWithContext(v.t.Context(), method, v.base+path, body)
 	if err != nil {
 		v.t.Fatal(err)
-	}
-	if form != nil {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
@@ -66,11 +71,11 @@ func (v *visitor) send(method, path string, form url.Values, header ...string) (
 		v.t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
+	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	return resp, string(body)
+	return resp, string(text)
 }
 
 // secret is the session's, as its forms have it.

@@ -36,6 +36,14 @@ func (c *Console) pages() []page {
 		{"GET " + activitiesPath + "/{sequence}", auth.ReportRead, c.showActivity, false},
 		{"GET /console/pick/{field}", auth.ReportRead, c.pick, false},
 
+		{"GET " + importPath, auth.ReportWrite, c.showImport, false},
+		{"POST " + importPath, auth.ReportWrite, c.uploadFile, false},
+		{"GET " + importPath + "/{id}", auth.ReportWrite, c.showMapping, false},
+		{"POST " + importPath + "/{id}", auth.ReportWrite, c.importFile, false},
+		{"GET " + importPath + "/{id}/result", auth.ReportWrite, c.showImported, false},
+		{"GET " + importPath + "/{id}/bad-rows.csv", auth.ReportWrite, c.badRows, false},
+		{"POST " + importPath + "/{id}/removal", auth.ReportWrite, c.dropUpload, false},
+
 		{"GET " + tokensPath, auth.Admin, c.listTokens, false},
 		{"GET " + newToken, auth.Admin, c.showTokenForm, false},
 		{"POST " + tokensPath, auth.Admin, c.issueToken, false},
@@ -60,6 +68,7 @@ var sections = []section{
 	{home, "Overview", "overview", ""},
 	{exportsPath, "Exports", "archive", auth.ReportExport},
 	{activitiesPath, "Activities", "activity", auth.ReportRead},
+	{importPath, "Import", "import", auth.ReportWrite},
 	{tokensPath, "Tokens", "token", auth.Admin},
 	{eventsPath, "Audit trail", "events", auth.EventRead},
 	{logPath, "Keys and log", "key", ""},

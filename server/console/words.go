@@ -67,6 +67,14 @@ var labels = map[string]string{
 	"event server.stopped":                  "Server stopped",
 	"event authentication.failed":           "Login failed",
 
+	"about activities":    "What happened: usage, licenses that were issued, and so on. Appended once.",
+	"about products":      "What is licensed.",
+	"about customers":     "Who has licenses.",
+	"about licenses":      "Who may use what, until when.",
+	"about orders":        "What was bought.",
+	"about subscriptions": "What renews itself, with its current period.",
+	"ndjson":              "NDJSON",
+
 	"step zip":        "The bundle is built as it must be",
 	"step manifest":   "The manifest can be read in one way only",
 	"step signature":  "A pinned key signed the manifest",

@@ -13,6 +13,7 @@ import (
 type workbook struct {
 	parts  map[string]*zip.File
 	limits Limits
+	names  []string // of all sheets
 	sheet  string   // the part that holds the sheet that is read
 	is1904 bool     // dates count from 1904
 	texts  []string // that cells share, by number
@@ -85,6 +86,9 @@ func (w *workbook) find(main, sheet string) error {
 	var book workbookPart
 	if err := w.decode(main, &book); err != nil {
 		return err
+	}
+	for _, s := range book.Sheets {
+		w.names = append(w.names, s.Name)
 	}
 	w.is1904 = book.Properties.Date1904 == "1" || book.Properties.Date1904 == "true"
 	folder, file := path.Split(main)
