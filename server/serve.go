@@ -23,10 +23,9 @@ const headTime = 10 * time.Second
 // Serve answers on the listeners until ctx ends, one of them breaks or the disk
 // fails. Told to end, it goes on as not ready for as long as the options say,
 // so that others stop sending requests; then it lets those that are under way
-// finish within a grace. The
-// listeners are closed when it returns, and the server answers no more. An
-// error that [exporter.IsOutage] knows means that the data directory must be
-// opened again before anything more is written.
+// finish within a grace. The listeners are closed when it returns, and the
+// server answers no more. An error that [exporter.IsOutage] knows means that the
+// data directory must be opened again before anything more is written.
 func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 	defer s.recordStart(listeners)()
 	told := ctx
@@ -44,6 +43,9 @@ func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 	if public(listeners) != nil { // a command that opens the directory for a moment leaves them to the server
 		group.Go(func() error { s.courier.Run(ctx); return nil })
 		group.Go(func() error { s.schedules.Run(ctx); return nil })
+	}
+	if s.opts.Collect.Grace > 0 {
+		group.Go(func() error { s.exports.KeepCollected(ctx, s.opts.Collect); return nil })
 	}
 	if s.opts.Scrub.Rate > 0 {
 		group.Go(func() error { s.exports.Scrub(ctx, s.opts.Scrub); return nil })

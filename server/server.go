@@ -58,10 +58,11 @@ type Options struct {
 	Paper   render.Paper // of PDF pages; A4 if it is ""
 	Access  Access
 
-	Scrub        exporter.ScrubOptions // goes over all that is kept while the server serves; none with a Rate of 0
-	MinFree      int64                 // bytes of room on the disk below which the server is not ready
-	Drain        time.Duration         // for which [Server.Serve] goes on as not ready when it is to end
-	MetricsApart bool                  // /metrics is answered by a listener of [ListenMetrics] alone
+	Scrub        exporter.ScrubOptions   // goes over all that is kept while the server serves; none with a Rate of 0
+	Collect      exporter.CollectOptions // of blobs that nothing names; none with a Grace of 0
+	MinFree      int64                   // bytes of room on the disk below which the server is not ready
+	Drain        time.Duration           // for which [Server.Serve] goes on as not ready when it is to end
+	MetricsApart bool                    // /metrics is answered by a listener of [ListenMetrics] alone
 
 	WebhookAllow []netip.Prefix // networks that webhooks may lead to although they are not public; see package auth's ParseNetwork
 	WebhookRoots *x509.CertPool // that their receivers' certificates lead to; nil for the system's

@@ -68,6 +68,7 @@ const (
 	DirectoryChecked  Type = "directory.checked"   // ok, problems, blobs, exports, log_entries
 	DirectoryScrubbed Type = "directory.scrubbed"  // blobs, bytes, damaged
 	DirectoryDamaged  Type = "directory.damaged"   // what, id, problem
+	BlobsCollected    Type = "blobs.collected"     // trashed, restored, removed
 	DirectoryBackedUp Type = "directory.backed_up" // what a backup held
 
 	ServerStarted Type = "server.started" // version, addresses

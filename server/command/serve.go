@@ -57,6 +57,7 @@ func (env *Env) serve() *cli.Command {
 			&cli.StringFlag{Name: "min-free", Value: "256MiB", Usage: "not ready with less than this `SIZE` free on the disk", EnvVars: []string{"LICENSEKIT_MIN_FREE"}},
 			&cli.StringFlag{Name: "scrub-rate", Value: "8MiB", Usage: "read back all that is kept, this `SIZE` a second; 0 for never", EnvVars: []string{"LICENSEKIT_SCRUB_RATE"}},
 			&cli.DurationFlag{Name: "scrub-every", Value: 24 * time.Hour, Usage: "begin to read it back no more often", EnvVars: []string{"LICENSEKIT_SCRUB_EVERY"}},
+			&cli.DurationFlag{Name: "collect-grace", Value: 7 * 24 * time.Hour, Usage: "take unneeded blobs away after so long, and delete them after as long again; longer than any backup takes, 0 for never", EnvVars: []string{"LICENSEKIT_COLLECT_GRACE"}},
 			&cli.DurationFlag{Name: "drain", Usage: "told to stop, answer for so long as not ready before", EnvVars: []string{"LICENSEKIT_DRAIN"}},
 			&cli.IntFlag{Name: "workers", Value: runtime.NumCPU(), DefaultText: "one per processor", Usage: "exports made at a time", EnvVars: []string{"LICENSEKIT_WORKERS"}},
 			&cli.StringFlag{Name: "paper", Value: string(render.A4), Usage: "the `SIZE` of PDF pages, A4 or Letter", EnvVars: []string{"LICENSEKIT_PAPER"}},
@@ -113,6 +114,7 @@ func accessOf(c *cli.Context) (server.Access, error) {
 type upkeep struct {
 	minFree int64
 	scrub   exporter.ScrubOptions
+	collect exporter.CollectOptions
 }
 
 func upkeepOf(c *cli.Context) (u upkeep, err error) {
@@ -122,9 +124,9 @@ func upkeepOf(c *cli.Context) (u upkeep, err error) {
 	if u.scrub.Rate, err = sizeOf(c, "scrub-rate"); err != nil {
 		return u, err
 	}
-	u.scrub.Every = c.Duration("scrub-every")
-	if u.scrub.Every <= 0 || c.Duration("drain") < 0 {
-		return u, usage("--scrub-every and --drain must not be negative").hinted("they take a time such as 24h or 30s; --scrub-rate 0 turns the scrub off")
+	u.scrub.Every, u.collect.Grace = c.Duration("scrub-every"), c.Duration("collect-grace")
+	if u.scrub.Every <= 0 || u.collect.Grace < 0 || c.Duration("drain") < 0 {
+		return u, usage("--scrub-every, --collect-grace and --drain must not be negative").hinted("they take a time such as 24h or 30s; --scrub-rate 0 turns the scrub off, --collect-grace 0 the collection")
 	}
 	return u, nil
 }
@@ -138,7 +140,7 @@ func (env *Env) runServer(c *cli.Context, access server.Access, upkeep upkeep) e
 	s, err := server.Open(server.Options{
 		Data: c.String("data"), Create: true, Keys: c.String("keys"), Anchor: c.String("anchor"), Version: env.Version,
 		Log: log, Now: time.Now, Workers: c.Int("workers"), Paper: render.Paper(c.String("paper")), Pages: env.pages(log), Access: access,
-		MinFree: upkeep.minFree, Scrub: upkeep.scrub, MetricsApart: c.String("metrics-listen") != "", Drain: c.Duration("drain"),
+		MinFree: upkeep.minFree, Scrub: upkeep.scrub, Collect: upkeep.collect, MetricsApart: c.String("metrics-listen") != "", Drain: c.Duration("drain"),
 		WebhookAllow: allow,
 	})
 	if err != nil {
