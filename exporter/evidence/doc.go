@@ -210,6 +210,9 @@
 // their own. Trust comes from the caller alone. The reviewer's machine, its
 // copy of this program, and the way on which the public key came are trusted.
 //
+// What forgers are known to try, and the tests that try it, is listed in
+// attacks_test.go.
+//
 // MuPDF is the one part that is not written in a language that keeps to its
 // memory. It reads nothing that no pinned key has signed, and in a process that
 // can open nothing, so whoever stole the key gains no more than a wrong answer
