@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"strings"
+
 	"licensekit/exporter/report"
 )
 
@@ -93,11 +95,28 @@ func (t *timeline) gatherText(g *gathering, field report.Field) (report.Coded, e
 	if coded && total <= len(g.rows)/2 {
 		return g.codes(columns, total), nil
 	}
+	return report.Coded{Values: g.texts(columns)}, nil
+}
+
+// texts copies what lies scattered in the blocks into one piece, in the order of
+// the rows: whoever reads it, and often several do, goes straight on.
+func (g *gathering) texts(columns []*texts) []string {
 	values := make([]string, len(g.rows))
+	size := 0
 	for i, row := range g.rows {
 		values[i] = columns[g.from[i]].at(int(row))
+		size += len(values[i])
 	}
-	return report.Coded{Values: values}, nil
+	var piece strings.Builder
+	piece.Grow(size)
+	for _, value := range values {
+		piece.WriteString(value)
+	}
+	rest := piece.String()
+	for i, value := range values {
+		values[i], rest = rest[:len(value)], rest[len(value):]
+	}
+	return values
 }
 
 func (g *gathering) codes(columns []*texts, total int) report.Coded {
