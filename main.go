@@ -19,6 +19,9 @@ import (
 //go:embed testdata/sample/*.csv
 var samples embed.FS
 
+//go:embed LICENSE
+var license string
+
 // version is set when a release is built; see the README.
 var version = ""
 
@@ -45,7 +48,7 @@ func run(args []string) int {
 	if err != nil {
 		panic(err) // the path is a constant
 	}
-	env := command.Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Samples: files, Version: versionName()}
+	env := command.Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Samples: files, Version: versionName(), License: license}
 	return command.Run(ctx, env, args)
 }
 

@@ -12,6 +12,9 @@ import (
 	"licensekit/exporter/render/mupdf"
 )
 
+// MuPDF is the version of MuPDF that is linked in, "" for none.
+const MuPDF = mupdf.Version
+
 // checkPages compares the pages with the attached data; see Format.CheckPages.
 func checkPages(ctx context.Context, r io.ReaderAt, size int64, info Info) error {
 	attached, err := pdfData(r, size)

@@ -7,6 +7,9 @@ import (
 	"io"
 )
 
+// MuPDF is the version of MuPDF that is linked in, "" for none.
+const MuPDF = ""
+
 // checkPages is nil: see Format.CheckPages.
 var checkPages func(ctx context.Context, r io.ReaderAt, size int64, info Info) error
 

@@ -39,6 +39,7 @@ type Env struct {
 	Stdout, Stderr io.Writer
 	Samples        fs.FS // the sample data of the demo
 	Version        string
+	License        string // the program's own
 }
 
 // Run carries out a command line and gives the exit code.
@@ -91,6 +92,8 @@ func (env *Env) tree() *cli.Command {
 			env.log(),
 			env.check(),
 			env.completion(),
+			env.man(),
+			env.licenses(),
 			env.version(),
 		},
 	}

@@ -74,7 +74,12 @@ func (env *Env) conclude(ctx context.Context, err error, asJSON bool) int {
 		writeJSON(env.Stderr, map[string]toldError{"error": told})
 		return code
 	}
-	fmt.Fprintf(env.Stderr, "licensekit: %s\n", told.Message)
+	for i, line := range strings.Split(told.Message, "\n") { // errors that were joined
+		if i == 0 {
+			line = "licensekit: " + line
+		}
+		fmt.Fprintln(env.Stderr, printable(line))
+	}
 	if told.Hint != "" {
 		fmt.Fprintf(env.Stderr, "hint: %s\n", told.Hint)
 	}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 	"time"
 )
 
@@ -31,28 +30,6 @@ func printLines[T any](env *Env, values []T) error {
 	}
 	return nil
 }
-
-// table is aligned text for people.
-type table struct {
-	w *tabwriter.Writer
-}
-
-func (env *Env) table(head ...string) *table {
-	t := &table{tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)}
-	t.row(head...)
-	return t
-}
-
-func (t *table) row(cells ...string) {
-	for i, cell := range cells {
-		if cell == "" {
-			cells[i] = "-"
-		}
-	}
-	fmt.Fprintln(t.w, strings.Join(cells, "\t"))
-}
-
-func (t *table) print() error { return t.w.Flush() }
 
 func shortTime(t time.Time) string {
 	if t.IsZero() {

@@ -21,6 +21,7 @@ var withoutJSON = map[string]string{
 	"licensekit log consistency": "stdout is the proof",
 	"licensekit log witness":     "stdout is the signed note",
 	"licensekit completion":      "stdout is the script",
+	"licensekit man":             "stdout is the page",
 }
 
 // leaves calls each with every command that has no subcommands.

@@ -22,3 +22,11 @@ var (
 	//go:embed cjk.ttf
 	CJK []byte
 )
+
+// The licence of the font in [CJK], and what was done to it.
+var (
+	//go:embed LICENSE-cjk.txt
+	CJKLicense string
+	//go:embed NOTICE-cjk.txt
+	CJKNotice string
+)

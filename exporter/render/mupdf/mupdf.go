@@ -10,6 +10,9 @@ import (
 	"io"
 )
 
+// Version is that of the MuPDF that is linked in.
+const Version = "1.24.9"
+
 // MaxFile bounds the files that are read, in bytes: they are held in memory.
 const MaxFile = 512 << 20
 

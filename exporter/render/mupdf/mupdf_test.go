@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gen2brain/go-fitz"
 )
 
 // pdf is a file of one page that does what content says, with other objects
@@ -171,3 +173,10 @@ func TestUnreadable(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) ReadAt([]byte, int64) (int, error) { return 0, f.err }
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	if got, want := Version, fitz.FzVersion; got != want {
+		t.Errorf("version is %s, want that of go-fitz, %s", got, want)
+	}
+}
