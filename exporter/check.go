@@ -23,7 +23,18 @@ type CheckResult struct {
 	Problems []Problem `json:"problems"`         // never nil
 	Warnings []Problem `json:"warnings"`         // what came too late for a copy and is not in it; never nil
 	Copied   *Copied   `json:"copied,omitempty"` // of a copy that was taken while the original was in use, or in which something was amiss
+
+	each  func(CheckProgress)
+	stage string
 }
+
+// CheckProgress is how far a check has come.
+type CheckProgress struct {
+	Stage   string  `json:"stage"` // what is looked at: "blobs", "exports", "log", "keys" or "data"
+	Checked Checked `json:"checked"`
+}
+
+func (r *CheckResult) tell() { r.each(CheckProgress{r.stage, r.Checked}) }
 
 // Checked counts what was looked at.
 type Checked struct {
@@ -64,9 +75,20 @@ func (e *Exporter) noteIn(r *CheckResult, what, id string, err error) {
 // its place, is a problem too. An error means that it could not be checked; what
 // is wrong is in the result.
 func (e *Exporter) Check(ctx context.Context) (*CheckResult, error) {
-	r := &CheckResult{Problems: []Problem{}, Warnings: []Problem{}, Copied: e.copied}
-	for _, check := range []func(context.Context, *CheckResult) error{e.checkBlobs, e.checkAllExports, e.checkAllLogs, e.checkKeys, e.checkData} {
-		if err := check(ctx, r); err != nil {
+	return e.CheckTelling(ctx, func(CheckProgress) {})
+}
+
+// CheckTelling is [Exporter.Check] that tells how far it has come: when it turns
+// to something else, and after each thing that it looked at.
+func (e *Exporter) CheckTelling(ctx context.Context, each func(CheckProgress)) (*CheckResult, error) {
+	r := &CheckResult{Problems: []Problem{}, Warnings: []Problem{}, Copied: e.copied, each: each}
+	for _, check := range []struct {
+		stage string
+		run   func(context.Context, *CheckResult) error
+	}{{"blobs", e.checkBlobs}, {"exports", e.checkAllExports}, {"log", e.checkAllLogs}, {"keys", e.checkKeys}, {"data", e.checkData}} {
+		r.stage = check.stage
+		r.tell()
+		if err := check.run(ctx, r); err != nil {
 			return nil, fmt.Errorf("check: %w", err)
 		}
 		if err := ctx.Err(); err != nil {
@@ -86,7 +108,7 @@ func (e *Exporter) remember(found []Problem) {
 }
 
 func (e *Exporter) checkAllLogs(ctx context.Context, r *CheckResult) error {
-	return e.checkLogs(ctx, r, func([]byte) error { return nil })
+	return e.checkLogs(ctx, r, func([]byte) error { r.tell(); return nil })
 }
 
 func (e *Exporter) checkBlobs(ctx context.Context, r *CheckResult) error {
@@ -94,12 +116,13 @@ func (e *Exporter) checkBlobs(ctx context.Context, r *CheckResult) error {
 		r.Checked.Blobs++
 		r.Checked.Bytes += size
 		r.note("blob", ref.String(), e.blobs.Verify(ctx, ref))
+		r.tell()
 		return ctx.Err()
 	})
 }
 
 func (e *Exporter) checkAllExports(ctx context.Context, r *CheckResult) error {
-	return e.checkExports(ctx, r, func() error { return nil })
+	return e.checkExports(ctx, r, func() error { r.tell(); return nil })
 }
 
 // checkExports looks at each export; pace is called before, and may hold it back.
@@ -140,7 +163,7 @@ func (e *Exporter) checkExport(ctx context.Context, x Export) error {
 		return err
 	}
 	if there, err := e.blobs.Has(blobstore.Ref(*x.ArtifactDigest)); err != nil || !there { // damage is the blob's own problem
-		return errors.Join(errors.New("its artifact is missing"), err)
+		return errors.Join(fmt.Errorf("its artifact %s is missing", *x.ArtifactDigest), err)
 	}
 	if stored.Manifest == nil || x.LogIndex == nil || x.LogOrigin == nil {
 		return errors.New("it is ready and names no manifest or no place in the log")

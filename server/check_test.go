@@ -1,8 +1,10 @@
 package server
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,4 +86,32 @@ func TestALostArtifactIsNamed(t *testing.T) {
 	}
 	path := "/api/v1/reports/exports/" + string(x.ID) + "/download"
 	s.do(t, call{method: "GET", path: path, token: s.token(t, auth.ReportExport)}).want(t, 500, "ARTIFACT_DAMAGED")
+}
+
+// As a stream a check tells what it turns to, and the result in the last line.
+func TestCheckAsAStream(t *testing.T) {
+	t.Parallel()
+	s := stocked(t)
+	s.ready(t, jsonExport)
+	a := s.do(t, call{method: "GET", path: "/api/v1/system/check", token: s.token(t, auth.Admin), header: map[string]string{"Accept": "application/x-ndjson"}})
+	lines := strings.Split(strings.TrimSpace(string(a.body)), "\n")
+	var stages []string
+	for _, line := range lines[:len(lines)-1] {
+		var now struct{ Stage string }
+		if err := json.Unmarshal([]byte(line), &now); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		stages = append(stages, now.Stage)
+	}
+	stages = slices.Compact(stages)
+	if want := []string{"blobs", "exports", "log", "keys", "data"}; !slices.Equal(stages, want) {
+		t.Errorf("stages %v, want %v", stages, want)
+	}
+	var result struct {
+		OK      bool
+		Checked struct{ Exports int }
+	}
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &result); err != nil || !result.OK || result.Checked.Exports != 1 {
+		t.Errorf("%s: %v; want one sound export in the last line", a, err)
+	}
 }

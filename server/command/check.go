@@ -1,7 +1,10 @@
 package command
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -24,14 +27,20 @@ func (env *Env) check() *cli.Command {
 			"recovered from, too.\n\n" +
 			"   licensekit check\n" +
 			"   licensekit check --data /mnt/backup/licensekit --json\n\n" +
+			"On a terminal it shows how far it has come; with --json and --progress that is a line\n" +
+			"of JSON now and then, {\"stage\",\"checked\"}, before that of the result.\n\n" +
 			"Exit codes: 0 all is well but for warnings, 1 something is wrong, 2 usage.",
 		Flags: targetFlags(
 			&cli.BoolFlag{Name: "repair", Usage: "repair what can be repaired", EnvVars: []string{"LICENSEKIT_REPAIR"}},
+			&cli.BoolFlag{Name: "progress", Usage: "with --json, also say how far it has come", EnvVars: []string{"LICENSEKIT_PROGRESS"}},
 			jsonFlag,
 		),
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
+			}
+			if c.Bool("progress") && !c.Bool("json") {
+				return usage("--progress is for --json").hinted("on a terminal it is shown without")
 			}
 			if c.Bool("repair") {
 				if err := env.repair(c); err != nil {
@@ -54,9 +63,47 @@ func (env *Env) repair(c *cli.Context) error {
 	return err
 }
 
+// askCheck has a server check, and shows how far it has come.
+func (env *Env) askCheck(c *cli.Context, api *client.Client) (result exporter.CheckResult, err error) {
+	resp, err := api.Do(c.Context, client.Request{
+		Method: http.MethodGet, Path: "/api/v1/system/check", Header: http.Header{"Accept": {"application/x-ndjson"}},
+	})
+	if err != nil {
+		return result, err
+	}
+	defer resp.Body.Close()
+	shown := env.progress("checking", -1)
+	defer shown.finish()
+	for lines := json.NewDecoder(resp.Body); ; {
+		var line struct {
+			exporter.CheckProgress
+			OK *bool `json:"ok"` // of the result
+		}
+		var text json.RawMessage
+		if err = lines.Decode(&text); err == nil {
+			err = json.Unmarshal(text, &line)
+		}
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return result, errors.New("the check was cut off; the server's log says why")
+		case err != nil:
+			return result, fmt.Errorf("read what the check found: %w", err)
+		case line.OK != nil:
+			return result, json.Unmarshal(text, &result)
+		}
+		shown.describe("checking " + line.Stage)
+		shown.set(line.Checked.Bytes)
+		if c.Bool("progress") {
+			if err := env.printJSON(line.CheckProgress); err != nil {
+				return result, err
+			}
+		}
+	}
+}
+
 func (env *Env) runCheck(c *cli.Context, api *client.Client) error {
-	var result exporter.CheckResult
-	if _, err := api.Call(c.Context, http.MethodGet, "/api/v1/system/check", nil, nil, &result); err != nil {
+	result, err := env.askCheck(c, api)
+	if err != nil {
 		return err
 	}
 	if c.Bool("json") {

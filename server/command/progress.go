@@ -39,6 +39,12 @@ func (p *progress) set(n int64) {
 	}
 }
 
+func (p *progress) describe(name string) {
+	if p.bar != nil {
+		p.bar.Describe(name)
+	}
+}
+
 // Write counts what passes.
 func (p *progress) Write(data []byte) (int, error) {
 	if p.bar != nil {
