@@ -29,7 +29,9 @@ func TestOpenAPIExamplesKeepTheirSchemas(t *testing.T) {
 	for name, operation := range spec.operations() {
 		if operation.RequestBody != nil {
 			for media, content := range operation.RequestBody.Value.Content {
-				checkExamples(t, name+" request "+media, content)
+				if checkExamples(t, name+" request "+media, content) == 0 {
+					t.Errorf("%s request %s has no example", name, media)
+				}
 			}
 		}
 		for status, response := range operation.Responses.Map() {
@@ -40,6 +42,37 @@ func TestOpenAPIExamplesKeepTheirSchemas(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Whoever tries an operation finds a value for all that it must be given.
+func TestOpenAPIParametersHaveExamples(t *testing.T) {
+	for path, item := range spec.doc.Paths.Map() {
+		for method, operation := range item.Operations() {
+			for _, p := range slices.Concat(item.Parameters, operation.Parameters) {
+				examples := examplesOf(p.Value)
+				if p.Value.Required && len(examples) == 0 {
+					t.Errorf("%s %s: parameter %s is required and has no example", method, path, p.Value.Name)
+				}
+				for _, value := range examples {
+					if err := p.Value.Schema.Value.VisitJSON(plain(t, value), openapi3.EnableJSONSchema2020()); err != nil {
+						t.Errorf("%s %s: parameter %s: example %v: %v", method, path, p.Value.Name, value, err)
+					}
+				}
+			}
+		}
+	}
+}
+
+// examplesOf are the values that a parameter's description names.
+func examplesOf(p *openapi3.Parameter) []any {
+	examples := []any{p.Example}
+	for _, example := range p.Examples {
+		examples = append(examples, example.Value.Value)
+	}
+	if p.Schema != nil {
+		examples = append(append(examples, p.Schema.Value.Example, p.Schema.Value.Default), p.Schema.Value.Enum...)
+	}
+	return slices.DeleteFunc(examples, func(value any) bool { return value == nil })
 }
 
 // checkExamples gives how many there were.

@@ -91,6 +91,7 @@ func (s *Server) routes() []route {
 		{"GET", "/healthz", "", s.health},
 		{"GET", "/readyz", "", s.ready},
 		{"GET", metricsPath, "", s.metricsPage},
+		{"GET", "/openapi.yaml", "", s.describeAPI},
 		{"GET", "/api/v1/system/public-keys", "", s.publicKeys},
 	}
 }

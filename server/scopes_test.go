@@ -78,6 +78,7 @@ func entries(export string) map[string]entry {
 		"GET /healthz":                                 {"", "/healthz", "", 200},
 		"GET /readyz":                                  {"", "/readyz", "", 200},
 		"GET /metrics":                                 {"", "/metrics", "", 200},
+		"GET /openapi.yaml":                            {"", "/openapi.yaml", "", 200},
 		"GET /api/v1/system/public-keys":               {"", "/api/v1/system/public-keys", "", 200},
 	}
 }

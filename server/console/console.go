@@ -83,6 +83,7 @@ func New(api API, opts Options) *http.ServeMux {
 	mux.Handle("GET /{$}", http.RedirectHandler(home, http.StatusSeeOther))
 	mux.Handle("GET /console", http.RedirectHandler(home, http.StatusSeeOther))
 	mux.Handle("GET /console/assets/{name}", http.HandlerFunc(serveAsset))
+	mux.Handle("GET "+apiPath+"/{name}", http.HandlerFunc(serveSwagger))
 	mux.Handle("GET /console/verify.html", http.HandlerFunc(serveVerifier))
 	for _, p := range c.pages() {
 		mux.Handle(p.pattern, c.handle(p))

@@ -87,6 +87,7 @@ func TestScopes(t *testing.T) {
 		"/console/tokens":     auth.Admin,
 		"/console/events":     auth.EventRead,
 		"/console/log":        "",
+		"/console/api":        "",
 	}
 	inner := map[string]auth.Scope{
 		"/console/exports/new":                              auth.ReportExport,

@@ -52,6 +52,7 @@ func (c *Console) pages() []page {
 
 		{"GET " + eventsPath, auth.EventRead, c.listEvents, false},
 		{"GET " + logPath, "", c.showLog, false},
+		{"GET " + apiPath, "", c.showAPI, true},
 
 		{home, "", c.notFound, true},
 	}
@@ -72,6 +73,7 @@ var sections = []section{
 	{tokensPath, "Tokens", "token", auth.Admin},
 	{eventsPath, "Audit trail", "events", auth.EventRead},
 	{logPath, "Keys and log", "key", ""},
+	{apiPath, "API", "api", ""},
 }
 
 // handle turns a page into a handler: who visits, may they, and what if not.
