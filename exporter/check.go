@@ -20,7 +20,8 @@ import (
 type CheckResult struct {
 	OK       bool      `json:"ok"`
 	Checked  Checked   `json:"checked"`
-	Problems []Problem `json:"problems"`         // never nil
+	Problems []Problem `json:"problems"` // never nil
+	past     []Problem // those of them that a start has dealt with
 	Warnings []Problem `json:"warnings"`         // what came too late for a copy and is not in it; never nil
 	Copied   *Copied   `json:"copied,omitempty"` // of a copy that was taken while the original was in use, or in which something was amiss
 
@@ -96,18 +97,30 @@ func (e *Exporter) CheckTelling(ctx context.Context, each func(CheckProgress)) (
 		}
 	}
 	r.OK = len(r.Problems) == 0
-	e.remember(r.Problems)
+	e.remember(r)
 	return r, nil
+}
+
+// notePast notes what was wrong when the directory was opened, and is not any
+// more.
+func (r *CheckResult) notePast(what, id string, err error) {
+	if err != nil {
+		r.note(what, id, err)
+		r.past = append(r.past, r.Problems[len(r.Problems)-1])
+	}
 }
 
 // remember takes what a check found as what is known to be damaged, but for
 // what a start has already dealt with.
-func (e *Exporter) remember(found []Problem) {
-	found = slices.DeleteFunc(slices.Clone(found), func(p Problem) bool { return p.ID == metadb.File })
+func (e *Exporter) remember(r *CheckResult) {
+	found := slices.DeleteFunc(slices.Clone(r.Problems), func(p Problem) bool { return slices.Contains(r.past, p) })
 	e.replace(func(Damage) bool { return true }, found)
 }
 
 func (e *Exporter) checkAllLogs(ctx context.Context, r *CheckResult) error {
+	for _, m := range e.mended {
+		r.notePast("log", m.Origin, fmt.Errorf("it was damaged when it was opened, and is mended: its checkpoint showed size %d, it has %d, of which %d were put back", m.Found, m.Size, len(m.PutBack)))
+	}
 	return e.checkLogs(ctx, r, func([]byte) error { r.tell(); return nil })
 }
 
@@ -237,8 +250,9 @@ func (e *Exporter) checkData(ctx context.Context, r *CheckResult) error {
 	if err := e.opts.Trail.Check(ctx); ctx.Err() == nil {
 		r.note("audit", "", err)
 	}
+	r.notePast("database", tallyBucket, e.retold)
 	if e.recovery != nil {
-		r.note("database", metadb.File, e.recovery)
+		r.notePast("database", metadb.File, e.recovery)
 	}
 	return e.db.View(func(tx *bbolt.Tx) error {
 		for err := range tx.Check() {

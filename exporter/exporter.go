@@ -103,6 +103,7 @@ type Exporter struct {
 	db       sealed.Database
 	recovery *metadb.Recovery // of db, nil if it was good
 	copied   *Copied          // nil if the directory is no copy, or one with nothing amiss
+	retold   error            // how the counts of exports were damaged when this process opened them
 	mended   []MendedLog      // logs that were damaged when this process opened them
 	blobs    *blobstore.Store
 	ledger   *ledger.Ledger

@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"go.etcd.io/bbolt"
 
 	"licensekit/exporter/evidence"
 	"licensekit/exporter/evidence/tilelog"
@@ -206,6 +209,9 @@ func (e *Exporter) checkLogs(ctx context.Context, r *CheckResult, pace func(leaf
 			r.Checked.Entries++
 			signer, err := e.checkLeaf(leaf)
 			signs = cmp.Or(signer, signs)
+			if err == nil {
+				err = e.checkEntered(l, index, leaf)
+			}
 			r.note("log", fmt.Sprintf("%s %d", l.Origin(), index), err)
 			return errors.Join(ctx.Err(), pace(leaf))
 		})
@@ -219,14 +225,27 @@ func (e *Exporter) checkLogs(ctx context.Context, r *CheckResult, pace func(leaf
 			return err
 		}
 	}
-	for _, m := range e.mended {
-		r.note("log", m.Origin, fmt.Errorf("it was damaged when it was opened, and is mended: its checkpoint showed size %d, it has %d, of which %d were put back", m.Found, m.Size, len(m.PutBack)))
-	}
 	e.noteIn(r, "log", e.log.Origin(), e.Behind())
 	if after := e.Key().ID(); signs != "" && signs != before && signs != after { // it may have been rotated meanwhile
 		e.noteIn(r, "key", after, fmt.Errorf("the log says that %s signs exports, and of no rotation to this key", signs))
 	}
 	return nil
+}
+
+// checkEntered compares what the database knows of a leaf with the leaf. That of
+// the newest may not be entered yet.
+func (e *Exporter) checkEntered(l *Log, index int64, leaf []byte) error {
+	return e.db.View(func(tx *bbolt.Tx) error {
+		known := tx.Bucket(e.loggedIn(l.Origin())).Get([]byte(sequenceKey(index)))
+		if len(known) == 0 || bytes.Equal(known, leaf) {
+			return nil
+		}
+		m, err := evidence.ParseManifest(leaf)
+		if err != nil || string(known) != m.ExportID {
+			return fmt.Errorf("the database takes it for another leaf, or %.40q", known)
+		}
+		return nil
+	})
 }
 
 // checkLeaf checks what a leaf is about. signer is the id of the key that it

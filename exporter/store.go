@@ -74,6 +74,9 @@ func (e *Exporter) prepare() error {
 	if err == nil {
 		return nil
 	}
+	if errors.Is(err, sealed.ErrDamaged) {
+		e.retold = fmt.Errorf("it was damaged when it was opened, and exports were counted anew: %w", err)
+	}
 	return e.db.Update(tallyAll)
 }
 
