@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -32,16 +31,6 @@ func fill(b *testing.B, l *Ledger) (took, cpu time.Duration) {
 		}
 	}
 	return took, cpu
-}
-
-// processor is the processor time that this process has used: what a busy
-// machine disturbs least.
-func processor() time.Duration {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func perSecond(b *testing.B, rows int, took time.Duration) {

@@ -64,6 +64,8 @@ type Error struct {
 	Detail    string          `json:"detail"`
 	Result    json.RawMessage `json:"result"`
 	RequestID string          `json:"-"`
+
+	RetryAfter string `json:"-"` // the header, "" without one
 }
 
 // Error reads "message: detail (CODE)".
@@ -133,7 +135,7 @@ func errorOf(resp *http.Response) error {
 	if err != nil || json.Unmarshal(text, &body) != nil || body.Error.Code == "" {
 		return fmt.Errorf("the server answered %s, without the contract's envelope: is this a licensekit server?", resp.Status)
 	}
-	body.Error.Status, body.Error.RequestID = resp.StatusCode, body.Meta.RequestID
+	body.Error.Status, body.Error.RequestID, body.Error.RetryAfter = resp.StatusCode, body.Meta.RequestID, resp.Header.Get("Retry-After")
 	return &body.Error
 }
 

@@ -1,3 +1,5 @@
+//go:build unix
+
 package faults
 
 import (
@@ -75,6 +77,7 @@ type instance struct {
 	cmd    *exec.Cmd
 	pid    int // of the server, where cmd is a tracer that runs it
 	url    string
+	token  string
 	api    *client.Client
 	output output
 	ended  chan struct{} // closed once the process has
@@ -163,7 +166,7 @@ func (i *instance) up(token string) bool {
 	if err != nil {
 		i.t.Fatal(err)
 	}
-	i.api = api
+	i.api, i.token = api, token
 	i.t.Cleanup(api.Close)
 	return true
 }
