@@ -64,15 +64,19 @@ type Error struct {
 	Detail    string          `json:"detail"`
 	Result    json.RawMessage `json:"result"`
 	RequestID string          `json:"-"`
+	Path      string          `json:"-"` // that was asked for
 
 	RetryAfter string `json:"-"` // the header, "" without one
 }
 
-// Error reads "message: detail (CODE)".
+// Error reads "message: detail (CODE)". What is missing is named by the path.
 func (e *Error) Error() string {
 	text := e.Message
-	if e.Detail != "" {
+	switch {
+	case e.Detail != "":
 		text += ": " + e.Detail
+	case e.Status == http.StatusNotFound && e.Path != "":
+		text += ": " + e.Path
 	}
 	return fmt.Sprintf("%s (%s)", text, e.Code)
 }
@@ -136,6 +140,7 @@ func errorOf(resp *http.Response) error {
 		return fmt.Errorf("the server answered %s, without the contract's envelope: is this a licensekit server?", resp.Status)
 	}
 	body.Error.Status, body.Error.RequestID, body.Error.RetryAfter = resp.StatusCode, body.Meta.RequestID, resp.Header.Get("Retry-After")
+	body.Error.Path = resp.Request.URL.Path
 	return &body.Error
 }
 

@@ -18,6 +18,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -73,8 +74,11 @@ func (env *Env) tree() *cli.Command {
 		Description: "licensekit COMMAND --help tells about a command. stdout is data, stderr everything else.\n" +
 			"Flags stand before or behind arguments; -- ends them. Every flag can be given as a variable\n" +
 			"of the environment instead, which its help names; a flag that may be repeated takes one\n" +
-			"value a line there. With --json, results are JSON, one value a line, and so are errors, on\n" +
-			"stderr: {\"error\":{\"code\",\"message\",\"hint\",\"exit_code\"}}.\n\n" +
+			"value a line there.\n\n" +
+			"With --json, results are JSON on stdout, one value a line: a list is a line for each of its\n" +
+			"values, and none if it is empty. On stderr, errors and what takes longer are lines too:\n\n" +
+			"   {\"error\":{\"code\",\"message\",\"hint\",\"exit_code\"}}\n" +
+			"   {\"progress\":{\"what\",\"done\",\"total\",\"unit\"}}\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 usage, 3 verification says no,\n" +
 			"4 verification can't anchor, 130 interrupted.",
 		Subcommands: []*cli.Command{
@@ -155,10 +159,20 @@ func (env *Env) group(of *cli.Command) cli.ActionFunc {
 	}
 }
 
+// called is a command as it was called, without the program's name, of which the
+// library adds one more.
+func called(c *cli.Context) string {
+	name, more := c.Command.HelpName, true
+	for more {
+		name, more = strings.CutPrefix(name, "licensekit ")
+	}
+	return name
+}
+
 // noArguments refuses arguments.
 func noArguments(c *cli.Context) error {
 	if c.Args().Present() {
-		return usage("%s takes no arguments, found %q", c.Command.FullName(), c.Args().First()).hinted("--help shows the usage")
+		return usage("%s takes no arguments, found %q", called(c), c.Args().First()).hinted("--help shows the usage")
 	}
 	return nil
 }
@@ -166,7 +180,7 @@ func noArguments(c *cli.Context) error {
 // oneArgument gives the only argument.
 func oneArgument(c *cli.Context, what string) (string, error) {
 	if c.NArg() != 1 {
-		return "", usage("%s takes one argument, %s, found %d", c.Command.FullName(), what, c.NArg()).hinted("--help shows the usage")
+		return "", usage("%s takes one argument, %s, found %d", called(c), what, c.NArg()).hinted("--help shows the usage")
 	}
 	return c.Args().First(), nil
 }

@@ -162,6 +162,9 @@ func usageError(of *cli.Command) cli.OnUsageErrorFunc {
 		}
 		if strings.HasPrefix(text, "invalid value ") {
 			text, _, _ = strings.Cut(text, ": ")
+			if value, name, ok := strings.Cut(text, " for flag -"); ok {
+				text = value + " for " + hyphened(name)
+			}
 		}
 		return usage("%s", text).hinted(path + " --help shows what it takes")
 	}
@@ -198,7 +201,7 @@ func hintOf(err error) string {
 	}
 	var answer *client.Error
 	if errors.As(err, &answer) {
-		return answerHints[answer.Code]
+		return answerHint(answer)
 	}
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -211,12 +214,29 @@ func hintOf(err error) string {
 	return ""
 }
 
+// listings are the commands that show what there is under a path.
+var listings = []struct{ path, command string }{
+	{exportsPath, "licensekit export list"}, {keysPath, "licensekit token list"}, {webhooksPath, "licensekit webhook list"},
+	{schedulesPath, "licensekit schedule list"}, {"/api/v1/log", "licensekit export list"},
+}
+
+func answerHint(answer *client.Error) string {
+	if answer.Code == "NOT_FOUND" {
+		for _, l := range listings {
+			if strings.HasPrefix(answer.Path, l.path) {
+				return l.command + " shows what there is"
+			}
+		}
+	}
+	return answerHints[answer.Code]
+}
+
 // answerHints say what to do about an error that a server answered with.
 var answerHints = map[string]string{
 	"UNAUTHORIZED":         "licensekit token list shows the keys, licensekit token issue makes a new token",
 	"TOKEN_SCOPE_DENIED":   "licensekit token issue --scope … makes a token that has it",
-	"NOT_FOUND":            "the list commands show what there is: licensekit export list, token list, schedule list, webhook list",
 	"VALIDATION_ERROR":     "--help shows what the command takes",
+	"INVALID_QUERY":        "--help shows what the command takes",
 	"EXPORT_NOT_READY":     "licensekit export show ID says how far it is",
 	"IDEMPOTENCY_CONFLICT": "use a new key for a new request",
 	"NOT_COSIGNED":         "send witnesses what licensekit log consistency writes, and keep what they bring back with licensekit log cosigned",

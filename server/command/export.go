@@ -69,7 +69,7 @@ func (env *Env) exportCreate() *cli.Command {
 					return err
 				}
 				if output := c.String("output"); output != "" {
-					return env.fetch(c.Context, api, exportsPath+"/"+string(export.ID)+"/download", nil, output)
+					return env.fetch(c, api, exportsPath+"/"+string(export.ID)+"/download", nil, output)
 				}
 				return env.showExport(c, export)
 			})
@@ -99,7 +99,7 @@ func parseFilters(texts []string) (map[string]string, error) {
 // freeze creates an export and follows it until it is ready.
 func (env *Env) freeze(c *cli.Context, api *client.Client, body exportBody) (exporter.Export, error) {
 	export, err := createExport(c.Context, api, body, c.String("idempotency-key"))
-	shown := env.spinner("freezing " + string(export.ID))
+	shown := env.spinner(c, "freezing "+string(export.ID))
 	defer shown.finish()
 	for err == nil && !export.Status.Final() {
 		select {
@@ -274,7 +274,7 @@ func (env *Env) exportFetch(what, does string, more ...cli.Flag) *cli.Command {
 				query.Set("checkpoint", shown)
 			}
 			return env.with(c, false, func(api *client.Client) error {
-				return env.fetch(c.Context, api, exportsPath+"/"+pathSegment(id)+"/"+what, query, c.String("output"))
+				return env.fetch(c, api, exportsPath+"/"+pathSegment(id)+"/"+what, query, c.String("output"))
 			})
 		},
 	}
@@ -282,13 +282,13 @@ func (env *Env) exportFetch(what, does string, more ...cli.Flag) *cli.Command {
 
 // fetch downloads to a file, to stdout for "-", or to the name that the server
 // suggests.
-func (env *Env) fetch(ctx context.Context, api *client.Client, path string, query url.Values, output string) error {
-	resp, err := api.Do(ctx, client.Request{Method: http.MethodGet, Path: path, Query: query})
+func (env *Env) fetch(c *cli.Context, api *client.Client, path string, query url.Values, output string) error {
+	resp, err := api.Do(c.Context, client.Request{Method: http.MethodGet, Path: path, Query: query})
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	shown := env.progress("downloading", resp.ContentLength)
+	shown := env.progress(c, "downloading", resp.ContentLength)
 	defer shown.finish()
 	if output == "" {
 		if output = client.FileName(resp); output == "" {

@@ -146,7 +146,7 @@ func (env *Env) importFile(c *cli.Context, api *client.Client, f input) (intake.
 	if as := c.String("as"); as != intake.Activities {
 		path = "/api/v1/records/" + as
 	}
-	progress := env.progress(filepath.Base(f.name), f.size)
+	progress := env.progress(c, filepath.Base(f.name), f.size)
 	resp, err := api.Do(c.Context, client.Request{
 		Method: http.MethodPost, Path: path, Query: importQuery(c, f.name),
 		Header: http.Header{"Content-Type": {contentType}},

@@ -33,6 +33,9 @@ func (env *Env) log() *cli.Command {
 			env.logFetch("prove", "print the proof that an entry is in the log, a C2SP tlog-proof", "INDEX", "17",
 				func(c *cli.Context) (string, url.Values, error) {
 					index, err := oneArgument(c, "the entry's index, the log_index of an export")
+					if _, no := strconv.ParseUint(index, 10, 63); err == nil && no != nil {
+						err = usage("%q is no index of an entry", index).hinted("licensekit export show ID names the log entry of an export")
+					}
 					query := url.Values{}
 					if c.Bool("cosigned") {
 						query.Set("checkpoint", "cosigned")

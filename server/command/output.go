@@ -2,6 +2,7 @@ package command
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -59,7 +60,10 @@ func saveFile(path string, source io.Reader, replace bool) (int64, error) {
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".licensekit-*")
 	if err != nil {
-		return 0, err
+		if of, ok := errors.AsType[*fs.PathError](err); ok { // the temporary file's name is nobody's concern
+			err = of.Err
+		}
+		return 0, fmt.Errorf("write %s: %w", path, err)
 	}
 	defer os.Remove(f.Name()) // gone already where all went well
 	n, err := io.Copy(f, source)

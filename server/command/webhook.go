@@ -80,9 +80,14 @@ func (env *Env) webhookBodyOf(c *cli.Context) (body webhookBody, err error) {
 	if types := listed(c, "event"); types != nil {
 		body.Events = &types
 		for _, t := range types {
-			if !slices.Contains(audit.Types, audit.Type(t)) {
-				fmt.Fprintf(env.Stderr, "warning: no event of this version is a %s; there are %s\n", t, strings.Join(names(audit.Types), ", "))
+			if slices.Contains(audit.Types, audit.Type(t)) {
+				continue
 			}
+			known := "there are " + strings.Join(names(audit.Types), ", ")
+			if near := nearest(t, names(audit.Types)); near != "" {
+				known = "did you mean " + near + "?"
+			}
+			fmt.Fprintf(env.Stderr, "warning: no event of this version is a %s; %s\n", printable(t), known)
 		}
 	}
 	if file := c.String("secret-file"); file != "" {

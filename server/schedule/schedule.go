@@ -109,7 +109,7 @@ func (s Spec) schedule() (made Schedule, err error) {
 		return made, err
 	}
 	if !slices.Contains(Periods, made.Period) {
-		return made, &FieldError{"period", fmt.Sprintf("%q must be one of %v", s.Period, Periods)}
+		return made, &FieldError{"period", fmt.Sprintf("%q must be one of day, week, month, quarter", s.Period)}
 	}
 	if err := made.setDay(); err != nil {
 		return made, err
