@@ -72,7 +72,7 @@ func (env *Env) askCheck(c *cli.Context, api *client.Client) (result exporter.Ch
 		return result, err
 	}
 	defer resp.Body.Close()
-	shown := env.progress("checking", -1)
+	shown := env.progress(c, "checking", -1)
 	defer shown.finish()
 	for lines := json.NewDecoder(resp.Body); ; {
 		var line struct {

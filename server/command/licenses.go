@@ -40,6 +40,12 @@ thirdparty of MuPDF's source: brotli, extract, FreeType, Gumbo, HarfBuzz,
 jbig2dec, Little CMS, libjpeg, MuJS, OpenJPEG and zlib.
 `
 
+// swaggerNote stands for what github.com/swaggest/swgui has of Swagger UI.
+const swaggerNote = `Swagger UI is copyright SmartBear Software Inc. and licensed under the Apache
+License, version 2.0. Its source is at https://github.com/swagger-api/swagger-ui,
+where the file dist/swagger-ui-bundle.js.LICENSE.txt names what is bundled into it.
+`
+
 // works lists what is linked in: this program first, then Go, its modules in
 // the order of their paths, and what is no module.
 func (env *Env) works() ([]work, error) {
@@ -67,6 +73,7 @@ func (env *Env) works() ([]work, error) {
 	}
 	slices.SortFunc(modules, func(a, b work) int { return strings.Compare(a.Name, b.Name) })
 	all = append(all, modules...)
+	all = append(all, work{Name: "Swagger UI", Text: swaggerNote + "\n" + fonts.CJKLicense}) // the same licence
 	all = append(all, work{Name: "WenQuanYi Micro Hei (font)", Version: "0.2.0-beta", Text: fonts.CJKNotice + "\n" + fonts.CJKLicense})
 	if render.MuPDF != "" {
 		all = append(all, work{"MuPDF", render.MuPDF, mupdfNote})

@@ -141,6 +141,9 @@ func TestWorks(t *testing.T) {
 	if !strings.Contains(names["WenQuanYi Micro Hei (font)"].Text, "Apache License") {
 		t.Error("the Chinese font has no licence")
 	}
+	if !strings.Contains(names["Swagger UI"].Text, "Apache License") {
+		t.Error("Swagger UI has no licence")
+	}
 	if !strings.Contains(names["github.com/go-fonts/dejavu"].Text, "Bitstream") {
 		t.Error("the DejaVu fonts have no licence")
 	}

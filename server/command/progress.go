@@ -70,6 +70,9 @@ func (p *progress) describe(name string) {
 	if p.bar != nil {
 		p.bar.Describe(name)
 	}
+	if p.line != nil {
+		p.line.What = name
+	}
 }
 
 // Write counts what passes.
