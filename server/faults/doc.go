@@ -6,7 +6,8 @@
 //   - kill -9 at random instants of load and of start (kill_test.go)
 //   - a system call that ends in EIO or ENOSPC, a full disk, a read-only one
 //     (disk_test.go)
-//   - a bit that flips at rest (rot_test.go)
+//   - a bit that flips at rest, or under a server (rot_test.go)
+//   - many clients, some of which hang up, and stops under load (soak_test.go)
 //
 // # What is looked for
 //
