@@ -254,12 +254,41 @@ func (e *Exporter) checkData(ctx context.Context, r *CheckResult) error {
 	if e.recovery != nil {
 		r.notePast("database", metadb.File, e.recovery)
 	}
+	problems, err := e.checkPages()
+	if err != nil {
+		return err
+	}
+	for _, problem := range problems {
+		r.note("database", "", problem)
+	}
 	return e.db.View(func(tx *bbolt.Tx) error {
-		for err := range tx.Check() {
-			r.note("database", "", err)
-		}
 		r.note("database", "values", checkSealed(tx))
 		r.note("database", "indexes", checkIndexes(tx))
 		return nil
 	})
 }
+
+// checkPages looks at how the pages of the database hang together. What writes
+// beside it replace meanwhile looks like damage, so that is looked at again
+// while nobody writes.
+func (e *Exporter) checkPages() (problems []error, err error) {
+	check := func(tx *bbolt.Tx) error {
+		problems = nil
+		for problem := range tx.Check() {
+			problems = append(problems, problem)
+		}
+		return nil
+	}
+	if err := e.db.View(check); err != nil || len(problems) == 0 {
+		return nil, err
+	}
+	err = e.alone(func(tx *bbolt.Tx) error { return errors.Join(check(tx), errNothingWritten) })
+	if errors.Is(err, errNothingWritten) {
+		err = nil
+	}
+	return problems, err
+}
+
+// errNothingWritten ends a transaction that was begun to keep others from
+// writing.
+var errNothingWritten = errors.New("nothing is to be written")

@@ -1,8 +1,10 @@
 package exporter
 
 import (
+	"context"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"licensekit/exporter/evidence"
@@ -49,4 +51,26 @@ func TestCheckKnowsTheKeyThatSigns(t *testing.T) {
 	}
 	h.reopen(1)
 	keys("another key", 1)
+}
+
+// A check beside writes takes what they replace for no damage.
+func TestCheckBesideWrites(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, Options{Workers: 1, MaxQueued: 1_000_000})
+	h.fill(2000)
+	ctx, stop := context.WithCancel(t.Context())
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for n := 0; ctx.Err() == nil; n++ {
+			h.create(ask(t, report.UsageSummary, "json"))
+		}
+	})
+	for range 5 {
+		r, err := h.Check(t.Context())
+		if err != nil || !r.OK {
+			t.Errorf("check: got %+v, %v; want no problem", r, err)
+		}
+	}
+	stop()
+	writing.Wait()
 }

@@ -47,6 +47,8 @@ import (
 	"sync"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"licensekit/blobstore"
 	"licensekit/exporter/audit"
 	"licensekit/exporter/evidence"
@@ -101,10 +103,11 @@ const makersPerWorker = 8
 // Exporter makes exports and keeps them. It is safe for concurrent use.
 type Exporter struct {
 	db       sealed.Database
-	recovery *metadb.Recovery // of db, nil if it was good
-	copied   *Copied          // nil if the directory is no copy, or one with nothing amiss
-	retold   error            // how the counts of exports were damaged when this process opened them
-	mended   []MendedLog      // logs that were damaged when this process opened them
+	alone    func(func(*bbolt.Tx) error) error // a write transaction of db, during which nobody else writes
+	recovery *metadb.Recovery                  // of db, nil if it was good
+	copied   *Copied                           // nil if the directory is no copy, or one with nothing amiss
+	retold   error                             // how the counts of exports were damaged when this process opened them
+	mended   []MendedLog                       // logs that were damaged when this process opened them
 	blobs    *blobstore.Store
 	ledger   *ledger.Ledger
 	log      *Log   // the one that grows, the last of logs
@@ -139,7 +142,7 @@ type Exporter struct {
 // [ErrRolledBack], [ErrNoAnchor].
 func Open(ctx context.Context, dir *Directory, facts *ledger.Ledger, opts Options) (*Exporter, error) {
 	e := &Exporter{
-		db: dir.DB, recovery: dir.DB.Recovery(), blobs: dir.Blobs, ledger: facts,
+		db: dir.DB, alone: dir.DB.Exclusive, recovery: dir.DB.Recovery(), blobs: dir.Blobs, ledger: facts,
 		keys: cmp.Or(opts.Keys, dir.Keys()), instance: dir.Instance, witnesses: dir.Witnesses(), tmp: dir.Tmp(), opts: opts,
 		outage: outage{begun: make(chan struct{})}, queue: newQueue(cmp.Or(opts.MaxQueued, MaxQueued)), rendering: make(chan struct{}, opts.Workers), verifying: make(chan struct{}, 1),
 	}

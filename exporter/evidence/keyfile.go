@@ -45,7 +45,13 @@ func LoadOrCreate(dir string, purpose Purpose, now time.Time) (*SigningKey, erro
 	if err := createKey(path, purpose, now); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("create key %s: %w", path, err)
 	}
-	return Load(dir, purpose)
+	if key, err = Load(dir, purpose); err == nil && purpose == ForExport {
+		err = key.retire(dir) // see retiredDir
+	}
+	if err != nil {
+		return nil, err
+	}
+	return key, nil
 }
 
 // Load reads the signing key of a purpose: one Ed25519 key, PKCS#8 in PEM, in

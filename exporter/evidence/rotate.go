@@ -16,8 +16,10 @@ import (
 	"licensekit/exporter/report"
 )
 
-// retiredDir holds the public halves of keys that no longer sign, one a file,
-// named by their ids.
+// retiredDir holds the public halves of keys, one a file, named by their ids. That
+// of an export key is there as soon as it signs: a tool that copies the directory
+// during a rotation may come too early for the record of the old key, and too
+// late for the key itself.
 const retiredDir = "retired"
 
 // nextPath is the file of a key that is about to replace another. Where it is,
@@ -28,7 +30,7 @@ func nextPath(dir string, purpose Purpose) string {
 
 // Rotate replaces the export key by a new one, and gives that. In this order,
 // each step durable: the new key's file, the log's leaf that both sign, the
-// record of the old key's public half, the new key in the old one's place. The
+// records of both public halves, the new key in the old one's place. The
 // old secret is gone then. One that was cut short is finished instead.
 func Rotate(ctx context.Context, dir string, l *tilelog.Log, instance string, now time.Time) (*SigningKey, error) {
 	if err := createKey(nextPath(dir, ForExport), ForExport, now); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -72,7 +74,7 @@ func replaceKey(ctx context.Context, dir string, l *tilelog.Log, instance string
 		})
 	}
 	if err == nil {
-		err = old.retire(dir)
+		err = errors.Join(old.retire(dir), next.retire(dir))
 	}
 	if err == nil {
 		err = os.Rename(nextPath(dir, ForExport), KeyPath(dir, ForExport))
@@ -110,6 +112,10 @@ func (k *SigningKey) retire(dir string) error {
 
 // RetiredKeys gives the records of the keys that no longer sign.
 func RetiredKeys(dir string) (records []PublicKeyRecord, err error) {
+	active := ""
+	if key, err := readKey(KeyPath(dir, ForExport), ForExport); err == nil {
+		active = key.Public.ID()
+	}
 	found, err := os.ReadDir(filepath.Join(dir, retiredDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list retired keys: %w", err)
@@ -123,7 +129,9 @@ func RetiredKeys(dir string) (records []PublicKeyRecord, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("read retired key %s: %w", path, err)
 		}
-		records = append(records, record)
+		if record.KID != active {
+			records = append(records, record)
+		}
 	}
 	return records, nil
 }

@@ -102,8 +102,16 @@ func Create(path string) error {
 	return errors.Join(bolt.Sync(), bolt.Close())
 }
 
+// copies is "off", or another window. The linker sets it, for tests that look at
+// whole processes, and nothing else does.
+var copies string
+
 // Open opens the database in a file that stands alone. Errors: [ErrLocked].
 func Open(path string, options Options) (*DB, error) {
+	if window, err := time.ParseDuration(copies); err == nil {
+		options.Window = window
+	}
+	options.Unprotected = options.Unprotected || copies == "off"
 	db := &DB{path: path, options: options, turn: make(chan struct{}, 1), failed: make(chan struct{}), renewed: true}
 	if runtime.GOOS != "windows" && !options.Unprotected {
 		db.pins = newPins(options.Window)

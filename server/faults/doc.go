@@ -8,6 +8,9 @@
 //     (disk_test.go)
 //   - a bit that flips at rest, or under a server (rot_test.go)
 //   - many clients, some of which hang up, and stops under load (soak_test.go)
+//   - a copy that is taken while the original is in use, by cp, tar, rsync and a
+//     slow reader (copies_test.go); for that the program is also built without
+//     what keeps copies whole, and must then be seen to lose something
 //
 // # What is looked for
 //

@@ -36,11 +36,17 @@ func withProgram(run func() int) int {
 	}
 	defer os.RemoveAll(dir)
 	program = filepath.Join(dir, "licensekit")
-	if out, err := exec.Command("go", "build", "-o", program, "licensekit").CombinedOutput(); err != nil {
+	if out, err := build(program, ""); err != nil {
 		fmt.Fprintf(os.Stderr, "build the program: %v\n%s", err, out)
 		return 1
 	}
 	return run()
+}
+
+// build makes the program, with what keeps copies of its database whole as it
+// is, or for "off" or a duration without it or for so long only.
+func build(path, copies string) (said []byte, err error) {
+	return exec.Command("go", "build", "-o", path, "-ldflags", "-X licensekit/exporter/metadb.copies="+copies, "licensekit").CombinedOutput()
 }
 
 // licensekit runs a command to its end.
@@ -123,6 +129,11 @@ func (o *output) String() string {
 // launch starts a server and does not wait for it. wrapper, if any, is a
 // command that runs it.
 func launch(t *testing.T, dir string, wrapper []string, args ...string) *instance {
+	t.Helper()
+	return launchProgram(t, program, dir, wrapper, args...)
+}
+
+func launchProgram(t *testing.T, program, dir string, wrapper []string, args ...string) *instance {
 	t.Helper()
 	line := append(append([]string{}, wrapper...), program, "serve", "--data", dir, "--listen", "127.0.0.1:0", "--token-rate", "0", "--login-failures", "0")
 	line = append(line, args...)
