@@ -13,6 +13,7 @@ import (
 	"licensekit/auth"
 	"licensekit/exporter"
 	"licensekit/exporter/ledger/intake"
+	"licensekit/server/webhook"
 )
 
 // metrics are what /metrics shows of this process. What it shows of the data
@@ -27,6 +28,7 @@ type metrics struct {
 	made        *prometheus.HistogramVec
 	logins      *prometheus.CounterVec
 	rateLimited *prometheus.CounterVec
+	deliveries  *prometheus.CounterVec
 }
 
 var (
@@ -58,8 +60,11 @@ func newMetrics() *metrics {
 		rateLimited: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "licensekit_rate_limited_total", Help: "Requests that were answered with 429, by what was used up: the rate of a token, failed logins of an address, the queue of exports.",
 		}, []string{"limit"}),
+		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "licensekit_webhook_attempts_total", Help: "Attempts to deliver events to webhooks, by what they came to: delivered, pending (it is tried again), failed (it was given up).",
+		}, []string{"status"}),
 	}
-	m.registry.MustRegister(m.requests, m.took, m.rows, m.waited, m.made, m.logins, m.rateLimited,
+	m.registry.MustRegister(m.requests, m.took, m.rows, m.waited, m.made, m.logins, m.rateLimited, m.deliveries,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.beginAtZero()
 	return m
@@ -73,6 +78,9 @@ func (m *metrics) beginAtZero() {
 	}
 	for _, limit := range []limit{limitToken, limitLogins, limitQueue} {
 		m.rateLimited.WithLabelValues(string(limit))
+	}
+	for _, status := range webhook.Statuses {
+		m.deliveries.WithLabelValues(string(status))
 	}
 	for _, result := range []string{"accepted", "duplicate", "conflict", "rejected"} {
 		m.rows.WithLabelValues(intake.Activities, result)

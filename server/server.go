@@ -144,7 +144,8 @@ func (s *Server) open() (err error) {
 	if err != nil {
 		return err
 	}
-	s.courier = webhook.NewCourier(hooks, webhook.Options{Log: s.opts.Log, Version: s.opts.Version, Roots: s.opts.WebhookRoots})
+	s.courier = webhook.NewCourier(hooks, webhook.Options{Log: s.opts.Log, Version: s.opts.Version, Roots: s.opts.WebhookRoots,
+		Measured: func(came webhook.Status) { s.metrics.deliveries.WithLabelValues(string(came)).Inc() }})
 	plans, err := schedule.Open(s.dir.DB, s.trail, s.opts.Now)
 	if err != nil {
 		return err

@@ -105,6 +105,10 @@ func TestWebhookTellsOfAnExport(t *testing.T) {
 		s.hook(t, "GET", "/"+made.Webhook.ID+"/deliveries?status=delivered", "").into(t, 200, &history)
 		return len(history) == 1
 	})
+	attempts := s.families(t)["licensekit_webhook_attempts_total"]
+	if got, want := labels(attempts, "status"), []string{"delivered", "failed", "pending"}; !slices.Equal(got, want) {
+		t.Errorf("attempts are counted as %v, want %v", got, want)
+	}
 	if history[0].ID != id || history[0].ResponseStatus != 200 {
 		t.Errorf("history is %+v, want delivery %s", history, id)
 	}

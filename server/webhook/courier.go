@@ -44,6 +44,8 @@ type Options struct {
 	Version string         // of the program
 	Roots   *x509.CertPool // that certificates of receivers lead to; nil for the system's
 
+	Measured func(Status) // is told what each attempt came to; nil for nobody
+
 	pause func(attempts int) time.Duration // for tests
 }
 
@@ -263,6 +265,9 @@ func (w *worker) attempt(ctx context.Context, j job) {
 	}
 	w.judge(&d, got, began)
 	w.tell(d)
+	if w.opts.Measured != nil {
+		w.opts.Measured(d.Status)
+	}
 	for err := w.settle(d); err != nil && ctx.Err() == nil; err = w.settle(d) {
 		w.log.Error("store what came of a webhook's delivery", "error", err)
 		wait(ctx, storePause, nil, nil)
