@@ -84,6 +84,8 @@ func TestScopes(t *testing.T) {
 		"/console/exports":    auth.ReportExport,
 		"/console/activities": auth.ReportRead,
 		"/console/import":     auth.ReportWrite,
+		"/console/schedules":  auth.ReportExport,
+		"/console/webhooks":   auth.WebhookWrite,
 		"/console/tokens":     auth.Admin,
 		"/console/events":     auth.EventRead,
 		"/console/log":        "",

@@ -7,6 +7,8 @@ var icons = map[string]string{
 	"overview": "M4 20V11M10 20V4M16 20v-6M21 20H3",
 	"archive":  "M4 8v11h16V8M3 4h18v4H3zM10 12h4",
 	"activity": "M3 12h4l3-8 4 16 3-8h4",
+	"clock":    "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM12 7v5l3.500 2",
+	"hook":     "M4 12h11M11 7l5 5-5 5M20 5v14",
 	"import":   "M12 3v12M7 10l5 5 5-5M4 20h16",
 	"token":    "M14.5 9.5a4 4 0 1 1-1.6-3.2M13 10l8 8M18 15l2-2M15.500 18l2-2",
 	"events":   "M6 3h12v18H6zM9 8h6M9 12h6M9 16h4",

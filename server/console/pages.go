@@ -50,6 +50,16 @@ func (c *Console) pages() []page {
 		{"GET " + tokensPath + "/{id}", auth.Admin, c.showToken, false},
 		{"POST " + tokensPath + "/{id}/revocation", auth.Admin, c.revokeToken, false},
 
+		{"GET " + schedulesPath, auth.ReportExport, c.listSchedules, false},
+		{"POST " + schedulesPath, auth.ReportExport, c.createSchedule, false},
+		{"GET " + schedulesPath + "/{id}", auth.ReportExport, c.showSchedule, false},
+		{"POST " + schedulesPath + "/{id}/removal", auth.ReportExport, c.removeSchedule, false},
+
+		{"GET " + webhooksPath, auth.WebhookWrite, c.listWebhooks, false},
+		{"POST " + webhooksPath, auth.WebhookWrite, c.createWebhook, false},
+		{"GET " + webhooksPath + "/{id}", auth.WebhookWrite, c.showWebhook, false},
+		{"POST " + webhooksPath + "/{id}", auth.WebhookWrite, c.changeWebhook, false},
+
 		{"GET " + eventsPath, auth.EventRead, c.listEvents, false},
 		{"GET " + logPath, "", c.showLog, false},
 		{"GET " + apiPath, "", c.showAPI, true},
@@ -68,8 +78,10 @@ type section struct {
 var sections = []section{
 	{home, "Overview", "overview", ""},
 	{exportsPath, "Exports", "archive", auth.ReportExport},
+	{schedulesPath, "Schedules", "clock", auth.ReportExport},
 	{activitiesPath, "Activities", "activity", auth.ReportRead},
 	{importPath, "Import", "import", auth.ReportWrite},
+	{webhooksPath, "Webhooks", "hook", auth.WebhookWrite},
 	{tokensPath, "Tokens", "token", auth.Admin},
 	{eventsPath, "Audit trail", "events", auth.EventRead},
 	{logPath, "Keys and log", "key", ""},

@@ -67,6 +67,8 @@ var labels = map[string]string{
 	"event server.stopped":                  "Server stopped",
 	"event authentication.failed":           "Login failed",
 
+	"period day": "day", "period week": "week", "period month": "month", "period quarter": "quarter",
+
 	"about activities":    "What happened: usage, licenses that were issued, and so on. Appended once.",
 	"about products":      "What is licensed.",
 	"about customers":     "Who has licenses.",
