@@ -94,7 +94,7 @@ func (env *Env) tree() *cli.Command {
 			env.webhook(),
 			env.key(),
 			env.log(),
-			env.check(),
+			env.check(), env.backup(), env.restoreBackup(),
 			env.completion(),
 			env.man(),
 			env.licenses(),

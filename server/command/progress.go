@@ -99,3 +99,14 @@ func (p *progress) finish() {
 		p.bar.Finish()
 	}
 }
+
+// add counts bytes that passed elsewhere.
+func (p *progress) add(n int64) {
+	if p.bar != nil {
+		p.bar.Add64(n)
+	}
+	if p.line != nil {
+		p.line.Done += n
+		p.tell()
+	}
+}

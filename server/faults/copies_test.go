@@ -53,6 +53,7 @@ func TestCopies(t *testing.T) {
 // TestCopiesWithoutProtection is the control: what keeps copies whole is
 // switched off, and the same test sees it.
 func TestCopiesWithoutProtection(t *testing.T) {
+	t.Parallel()
 	unprotected := variant(t, "off")
 	o := newOriginal(t, unprotected)
 	for n := 1; n <= 40; n++ {
@@ -70,6 +71,7 @@ func TestCopiesWithoutProtection(t *testing.T) {
 // TestCopiesThatTakeTooLong reads longer than the window: exports are there all
 // the same, and the copy says which earlier state of the rest it has.
 func TestCopiesThatTakeTooLong(t *testing.T) {
+	t.Parallel()
 	o := newOriginal(t, variant(t, "200ms"))
 	for n := 1; n <= 40; n++ {
 		for _, c := range o.copies([]copier{{"a slow reader", func(from, to, _ string) error { return copySlowly(from, to, 20*time.Millisecond) }}}) {
@@ -96,6 +98,7 @@ func TestCopiesThatTakeTooLong(t *testing.T) {
 
 // TestCopyAcrossARestart copies while the server is stopped and started again.
 func TestCopyAcrossARestart(t *testing.T) {
+	t.Parallel()
 	o := newOriginal(t, program)
 	restarts := 0
 	for range 3 {

@@ -1,0 +1,461 @@
+package exporter
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"licensekit/blobstore"
+	"licensekit/exporter/durable"
+	"licensekit/exporter/evidence"
+	"licensekit/exporter/metadb"
+)
+
+// The errors of backups that callers give a hint for.
+var (
+	ErrNoBackup      = errors.New("it is no whole backup")
+	ErrNotEmpty      = errors.New("the directory is not empty")
+	ErrInUse         = errors.New("it has been used as a data directory")
+	ErrOtherInstance = errors.New("it is a backup of another instance")
+)
+
+// backupFile says what a backup holds. It is written last: what has none is no
+// whole backup.
+const backupFile = "backup.json"
+
+// Backup is a copy of a data directory that was made by [MakeBackup]. It holds
+// one state of the database and a log that is no older, with all that both name.
+type Backup struct {
+	Instance string    `json:"instance"`
+	Finished time.Time `json:"finished"`
+	metadb.Contents
+	LogOrigin string   `json:"log_origin"`
+	Entries   int64    `json:"log_entries"`
+	Blobs     int64    `json:"blobs"`
+	Bytes     int64    `json:"blob_bytes"`
+	Copied    int64    `json:"copied"`            // blobs that were not there before
+	NoKeys    bool     `json:"no_keys,omitempty"` // the signing keys are kept elsewhere, and are not in it
+	Damaged   []string `json:"damaged,omitempty"` // blobs that are damaged or missing in the original
+}
+
+// Transfer says what to copy from where.
+type Transfer struct {
+	From, To string
+	Keys     string      // of the directory From, where they are not in it
+	Progress func(int64) // is told of bytes as they are copied or verified
+	Now      func() time.Time
+}
+
+// MakeBackup copies a data directory, which may be in use, to a directory that
+// is new, or a backup of the same instance. In this order: the database, in a
+// staged file (see package metadb for why it is whole), then the log's checkpoint
+// is read, then blobs are copied, so that all that both name is there; then keys
+// and the logs. Blobs and full tiles that are there stay. Everything is verified
+// in its new place: blobs are hashed, the log's leaves and the database's values
+// are read.
+//
+// A first backup that is cut short has no [backupFile] and no format file, and
+// is taken for a data directory by nobody. A later one adds files that never
+// change until it replaces the database and the checkpoint, so that one that is
+// cut short is as good as the one before.
+func MakeBackup(ctx context.Context, t Transfer) (*Backup, error) {
+	b, err := t.backup(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("back up %s to %s: %w", t.From, t.To, err)
+	}
+	return b, nil
+}
+
+func (t *Transfer) backup(ctx context.Context) (*Backup, error) {
+	from := &Directory{Path: t.From}
+	if err := from.readFormat(); err != nil {
+		return nil, err
+	}
+	if err := t.surveyBackup(from.Instance); err != nil {
+		return nil, err
+	}
+	b, err := t.carry(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.copyFile(formatFile, formatFile, 0o600); err != nil {
+		return nil, err
+	}
+	b.Finished = t.Now().UTC().Truncate(time.Second)
+	text, err := json.MarshalIndent(b, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return b, durable.Replace(filepath.Join(t.To, backupFile), t.staging(), durable.Content(append(text, '\n')))
+}
+
+// surveyBackup refuses what is no place for a backup of an instance.
+func (t *Transfer) surveyBackup(instance string) error {
+	inside, err := isInside(t.To, t.From)
+	if err != nil {
+		return err
+	}
+	if inside {
+		return fmt.Errorf("%s is inside the data directory", t.To)
+	}
+	entries, err := os.ReadDir(t.To)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, entry := range entries {
+		switch name := entry.Name(); name {
+		case formatFile, databaseFile, blobsDir, logDir, keysDir, tmpDir, witnessesFile, backupFile:
+		case lockFile, databaseFile + ".place", copiedFile:
+			return ErrInUse
+		default:
+			if !strings.HasPrefix(name, logDir+".") {
+				return fmt.Errorf("%w: it holds %s", ErrForeign, name)
+			}
+		}
+	}
+	if err != nil {
+		return err
+	}
+	there := &Directory{Path: t.To}
+	if err := there.readFormat(); err == nil && there.Instance != instance {
+		return fmt.Errorf("%w: %s", ErrOtherInstance, there.Instance)
+	}
+	return nil
+}
+
+// isInside tells whether a path, whose last part may not be there yet, is a
+// directory or in it.
+func isInside(path, dir string) (bool, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return false, err
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	} else if parent, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		path = filepath.Join(parent, filepath.Base(path))
+	}
+	if dir, err = filepath.Abs(dir); err == nil {
+		dir, err = filepath.EvalSymlinks(dir)
+	}
+	if err != nil {
+		return false, err
+	}
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(rel), nil
+}
+
+// Restore makes a data directory, which must be new or empty, of a backup, and
+// verifies all of it. It gives what the backup said of itself. Whether the
+// original went on after that the directory can't know: see [RestartLog].
+func Restore(ctx context.Context, t Transfer) (*Backup, error) {
+	b, err := t.restore(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("restore %s to %s: %w", t.From, t.To, err)
+	}
+	return b, nil
+}
+
+func (t *Transfer) restore(ctx context.Context) (*Backup, error) {
+	b := &Backup{}
+	text, err := os.ReadFile(filepath.Join(t.From, backupFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNoBackup
+	}
+	if err == nil {
+		err = json.Unmarshal(text, b)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrNoBackup, backupFile, err)
+	}
+	from := &Directory{Path: t.From}
+	if err := from.readFormat(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoBackup, err)
+	}
+	if from.Instance != b.Instance {
+		return nil, fmt.Errorf("%w: %s says %s, %s says %s", ErrNoBackup, backupFile, b.Instance, formatFile, from.Instance)
+	}
+	entries, err := os.ReadDir(t.To)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if len(entries) > 0 {
+		return nil, ErrNotEmpty
+	}
+	got, err := t.carry(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	if len(got.Damaged) > len(b.Damaged) || got.Entries < b.Entries {
+		return nil, fmt.Errorf("%w: it has %d log entries of %d; damaged: %v", ErrNoBackup, got.Entries, b.Entries, got.Damaged)
+	}
+	return b, t.copyFile(formatFile, formatFile, 0o600)
+}
+
+func (t *Transfer) staging() string { return filepath.Join(t.To, tmpDir) }
+
+// carry copies and verifies all but the format file. Without that nobody takes
+// the directory for one.
+func (t *Transfer) carry(ctx context.Context, from *Directory) (*Backup, error) {
+	b := &Backup{Instance: from.Instance}
+	for _, dir := range []string{t.To, t.staging(), filepath.Join(t.To, keysDir)} {
+		if err := durable.MakeDir(dir); err != nil {
+			return nil, err
+		}
+	}
+	database, err := t.stageDatabase(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(database) // it has another name by then
+	keys := cmp.Or(t.Keys, from.Keys())
+	l, record, err := evidence.OpenClosedLog(from.Log(), keys)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	b.LogOrigin, b.Entries = l.Origin(), l.Size()
+	if err := t.copyBlobs(ctx, b); err != nil {
+		return nil, err
+	}
+	if b.NoKeys = keys != from.Keys(); !b.NoKeys {
+		if err := t.copyKeys(from.Keys()); err != nil {
+			return nil, err
+		}
+	}
+	if err := t.copyLogs(ctx, from, keys, &Log{Log: l, Key: record}, b); err != nil {
+		return nil, err
+	}
+	if err := t.copyFile(witnessesFile, witnessesFile, 0o600); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err := durable.Rename(database, filepath.Join(t.To, databaseFile)); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// stageTries is how often the database is copied until it is whole: a copy that
+// takes too long is not.
+const stageTries = 3
+
+// stageDatabase copies the database and has every value of it read.
+func (t *Transfer) stageDatabase(ctx context.Context, b *Backup) (staged string, err error) {
+	for range stageTries {
+		if staged, err = t.stage(filepath.Join(t.From, databaseFile)); err != nil {
+			return "", err
+		}
+		if b.Contents, err = inspectApart(ctx, staged, true); !errors.Is(err, metadb.ErrDamaged) {
+			break
+		}
+		os.Remove(staged)
+	}
+	return staged, err
+}
+
+// stage copies a file that is mostly holes.
+func (t *Transfer) stage(path string) (staged string, err error) {
+	source, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer source.Close()
+	f, err := os.CreateTemp(t.staging(), databaseFile+".*")
+	if err != nil {
+		return "", err
+	}
+	chunk, zero, at := make([]byte, 256<<10), make([]byte, 256<<10), int64(0)
+	for err == nil {
+		var n int
+		if n, err = io.ReadFull(source, chunk); n > 0 && !bytes.Equal(chunk[:n], zero[:n]) {
+			if _, writeErr := f.WriteAt(chunk[:n], at); writeErr != nil {
+				err = writeErr
+			}
+		}
+		at += int64(n)
+		t.Progress(int64(n))
+	}
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = f.Truncate(at)
+	}
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return "", errors.Join(err, os.Remove(f.Name()))
+	}
+	return f.Name(), nil
+}
+
+// copyFile replaces a file by another one, unless they are the same.
+func (t *Transfer) copyFile(name, as string, mode fs.FileMode) error {
+	source, err := os.Open(filepath.Join(t.From, name))
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	return durable.Replace(filepath.Join(t.To, as), t.staging(), func(f *os.File) error {
+		_, err := io.Copy(&reporting{f, t.Progress}, source)
+		return errors.Join(err, f.Chmod(mode))
+	})
+}
+
+// copyKeys copies the signing keys and the records of those before.
+func (t *Transfer) copyKeys(keys string) error {
+	return filepath.WalkDir(keys, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(t.From, path)
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			return durable.MakeDir(filepath.Join(t.To, rel))
+		}
+		if !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), ".") { // what is being written
+			return nil
+		}
+		if err := t.copyFile(rel, rel, 0o600); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	})
+}
+
+// copyLogs copies the log that grows and those that were closed, and makes sure
+// that what they name is there. A directory that holds another log is emptied.
+func (t *Transfer) copyLogs(ctx context.Context, from *Directory, keys string, growing *Log, b *Backup) error {
+	blobs, err := blobstore.Open(filepath.Join(t.To, blobsDir))
+	if err != nil {
+		return err
+	}
+	defer blobs.Close()
+	closed, err := closedLogs(from.Path)
+	if err != nil {
+		return err
+	}
+	for n := range closed {
+		l, record, err := evidence.OpenClosedLog(closedLogDir(from.Path, n+1), keys)
+		if err != nil {
+			return err
+		}
+		err = t.copyLog(ctx, closedLogDir(t.To, n+1), &Log{Log: l, Key: record}, blobs, b)
+		if err = errors.Join(err, l.Close()); err != nil {
+			return err
+		}
+	}
+	return t.copyLog(ctx, filepath.Join(t.To, logDir), growing, blobs, b)
+}
+
+func (t *Transfer) copyLog(ctx context.Context, to string, l *Log, blobs *blobstore.Store, b *Backup) error {
+	if origin, err := originIn(to, b.Instance); err == nil && origin != l.Origin() { // the log was restarted since
+		if err := os.RemoveAll(to); err != nil {
+			return err
+		}
+	}
+	return l.CopyTo(ctx, to, func(index int64, leaf []byte) error {
+		t.Progress(int64(len(leaf)))
+		kind, err := evidence.LeafType(leaf)
+		if err != nil || kind != evidence.PredicateType {
+			return err
+		}
+		m, err := evidence.ParseManifest(leaf)
+		if err != nil {
+			return err
+		}
+		there, err := blobs.Has(blobstore.Ref(m.Artifact.Digest))
+		if err == nil && !there {
+			b.Damaged = append(b.Damaged, fmt.Sprintf("artifact of %s is missing", m.ExportID))
+		}
+		return err
+	})
+}
+
+// copyBlobs adds the blobs that are not there, and hashes all.
+func (t *Transfer) copyBlobs(ctx context.Context, b *Backup) error {
+	to, err := blobstore.Open(filepath.Join(t.To, blobsDir))
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	root := filepath.Join(t.From, blobsDir, "sha256")
+	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && path != root { // it was collected meanwhile
+			return nil
+		}
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		ref, err := blobstore.ParseRef(entry.Name())
+		if err != nil {
+			return nil
+		}
+		return t.copyBlob(ctx, to, path, ref, b)
+	})
+}
+
+func (t *Transfer) copyBlob(ctx context.Context, to *blobstore.Store, path string, ref blobstore.Ref, b *Backup) error {
+	there, err := to.Has(ref)
+	if err != nil {
+		return err
+	}
+	if there && to.Verify(ctx, ref) == nil {
+		return t.count(path, b)
+	}
+	source, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	w, err := to.Create(ctx, 1<<62)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	hash := sha256.New()
+	if _, err := io.CopyBuffer(io.MultiWriter(&reporting{w, t.Progress}, hash), source, make([]byte, 256<<10)); err != nil {
+		return err
+	}
+	if got := blobstore.Ref(hash.Sum(nil)); got != ref {
+		b.Damaged = append(b.Damaged, fmt.Sprintf("blob %s: its content has the digest %s", ref, got))
+		return nil
+	}
+	if _, _, err := w.Commit(); err != nil {
+		return err
+	}
+	b.Copied++
+	return t.count(path, b)
+}
+
+func (t *Transfer) count(path string, b *Backup) error {
+	info, err := os.Stat(path)
+	if err == nil {
+		b.Blobs++
+		b.Bytes += info.Size()
+	}
+	return nil
+}
+
+// reporting tells of the bytes that are written.
+type reporting struct {
+	w    io.Writer
+	each func(int64)
+}
+
+// Write passes p on.
+func (r *reporting) Write(p []byte) (int, error) {
+	n, err := r.w.Write(p)
+	r.each(int64(n))
+	return n, err
+}
