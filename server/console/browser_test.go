@@ -310,16 +310,6 @@ type finding struct {
 // under the name where LICENSEKIT_PICTURES names a directory.
 func (b *tab) inspect(name string) {
 	b.t.Helper()
-	b.inspectFrame(name, "")
-}
-
-// inspectFrame leaves out an element that is not ours, but for its width.
-func (b *tab) inspectFrame(name, foreign string) {
-	b.t.Helper()
-	of := "document"
-	if foreign != "" {
-		of = fmt.Sprintf("{exclude: [%q]}", foreign)
-	}
 	evaluate[chromedp.Void](b, axe+"; undefined")
 	for _, look := range []struct {
 		name, scheme  string
@@ -334,7 +324,7 @@ func (b *tab) inspectFrame(name, foreign string) {
 		command(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 			{Name: "prefers-color-scheme", Value: look.scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
 		}})
-		b.accessible(name+" "+look.name, of, look.rules)
+		b.accessible(name+" "+look.name, look.rules)
 		if over := evaluate[int](b, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
 			b.t.Errorf("%s %s: the page is %d pixels wider than the window", name, look.name, over)
 		}
@@ -343,9 +333,9 @@ func (b *tab) inspectFrame(name, foreign string) {
 	b.do(chromedp.EmulateViewport(1280, 900))
 }
 
-func (b *tab) accessible(name, of, rules string) {
+func (b *tab) accessible(name, rules string) {
 	b.t.Helper()
-	text := evaluate[string](b, `axe.run(`+of+`, `+rules+`).then((r) => JSON.stringify(r.violations))`)
+	text := evaluate[string](b, `axe.run(document, `+rules+`).then((r) => JSON.stringify(r.violations))`)
 	var violations []finding
 	if err := json.Unmarshal([]byte(text), &violations); err != nil {
 		b.t.Fatal(err)

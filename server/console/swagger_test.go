@@ -3,6 +3,8 @@ package console_test
 import (
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 )
 
 // The description renders whole, without a report of the policy and without
@@ -21,9 +23,14 @@ func TestAPIPage(t *testing.T) {
 	if got := b.count("#swagger .opblock"); got != operations {
 		t.Errorf("the page shows %d operations, want %d", got, operations)
 	}
-	b.inspectFrame("api", "#swagger")
 	b.press("#operations-exports-estimateReportExport .opblock-summary-control")
 	b.until(`["x-required-scopes", "report:export", "usage-ledger", "40117"].every((text) => document.querySelector("#operations-exports-estimateReportExport").textContent.includes(text))`, "an operation shows its scope and its examples")
+	b.do(chromedp.EmulateViewport(390, 844))
+	if over := evaluate[int](b, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
+		t.Errorf("on a phone the page is %d pixels wider than the window", over)
+	}
+	evaluate[chromedp.Void](b, `document.querySelector("#swagger").replaceChildren()`) // what is in it is not ours
+	b.inspect("api")
 }
 
 // Swagger UI comes packed or not, and nothing else of its folder.

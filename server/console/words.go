@@ -66,6 +66,16 @@ var labels = map[string]string{
 	"event server.started":                  "Server started",
 	"event server.stopped":                  "Server stopped",
 	"event authentication.failed":           "Login failed",
+	"event webhook_endpoint.created":        "Webhook added",
+	"event webhook_endpoint.updated":        "Webhook changed",
+	"event webhook_endpoint.deleted":        "Webhook removed",
+	"event report_schedule.created":         "Schedule added",
+	"event report_schedule.deleted":         "Schedule removed",
+	"event report_schedule.ran":             "Schedule ran",
+	"event report_schedule.refused":         "Schedule could not run",
+	"event directory.scrubbed":              "All that is kept read back",
+	"event directory.damaged":               "Damage found",
+	"event blobs.collected":                 "Unused files removed",
 
 	"period day": "day", "period week": "week", "period month": "month", "period quarter": "quarter",
 
