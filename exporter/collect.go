@@ -28,6 +28,7 @@ type CollectOptions struct {
 const (
 	collectFirst = time.Minute
 	collectEvery = 24 * time.Hour
+	collectWait  = 30 * time.Second // for exports that are logged to be entered
 )
 
 // KeepCollected collects from time to time until ctx ends.
@@ -77,9 +78,8 @@ var errUnsettled = errors.New("the log holds exports that the database does not 
 // it.
 func (e *Exporter) needed(ctx context.Context) (refs []blobstore.Ref, err error) {
 	for _, l := range e.logs {
-		size := l.Size()
-		if known, err := e.firstGap(e.loggedIn(l.Origin())); err != nil || known < size {
-			return nil, errors.Join(err, errUnsettled)
+		if err := e.settledUpTo(ctx, l, l.Size()); err != nil {
+			return nil, err
 		}
 	}
 	err = e.db.View(func(tx *bbolt.Tx) error {
@@ -103,6 +103,25 @@ func (e *Exporter) needed(ctx context.Context) (refs []blobstore.Ref, err error)
 	})
 	slices.SortFunc(refs, compareRefs)
 	return refs, err
+}
+
+// settledUpTo waits until the database knows a log's entries up to a size: each is
+// entered right after it was logged. Errors: errUnsettled.
+func (e *Exporter) settledUpTo(ctx context.Context, l *Log, size int64) error {
+	for deadline := time.Now().Add(collectWait); ; {
+		known, err := e.firstGap(e.loggedIn(l.Origin()))
+		if err != nil || known >= size {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return errUnsettled
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func compareRefs(a, b blobstore.Ref) int { return slices.Compare(a[:], b[:]) }

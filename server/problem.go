@@ -45,6 +45,9 @@ var aboutBody = []string{
 // an error into a status.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil && s.stopping.Err() == nil {
+		p = errClientGone
+	}
 	if p.status >= 500 {
 		s.opts.Log.Error("request failed", "request_id", requestID(r), "error", err)
 	}
@@ -57,6 +60,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	s.send(w, r, p.status, envelope{Error: &errorObject{p.code, p.message, p.detail, p.result}})
 }
+
+// errClientGone is for log and metrics: nobody reads it.
+var errClientGone = &problem{status: 499, code: "CLIENT_GONE", message: "the client hung up"}
 
 func problemOf(err error) *problem {
 	var (

@@ -39,7 +39,7 @@ func TestSoak(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	admin := newDirectory(t, dir)
 	c := &clients{t: t, book: &book{}, excused: heldBack}
-	i := start(t, dir, admin, "--workers", "2", "--scrub-every", "1s", "--scrub-rate", "64MiB")
+	i := start(t, dir, admin, "--workers", "2", "--scrub-every", "100ms", "--scrub-rate", "1GiB", "--collect-grace", "30s")
 	half := time.Duration(count("LICENSEKIT_SOAK", soakSeconds)) * time.Second / 2
 	i.soak(c, 2*time.Second) // what is held once and for all
 	c.complain()
@@ -56,6 +56,11 @@ func TestSoak(t *testing.T) {
 	c.follow(i)
 	wantAll(t, i, c.book)
 	wantVerified(t, i, c.book)
+	for line := range strings.Lines(i.output.String()) {
+		if strings.Contains(line, "damage found") || strings.Contains(line, "level=ERROR") {
+			t.Errorf("the log: got %s; want no errors, and nothing that the scrub found", line)
+		}
+	}
 	if code := i.stop(); code != 0 {
 		t.Errorf("stop: got exit code %d, want 0:\n%s", code, &i.output)
 	}
