@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -104,7 +105,7 @@ func copyFileSlowly(from, to string, rest time.Duration) error {
 		return err
 	}
 	defer target.Close()
-	chunk := make([]byte, 256<<10)
+	chunk, hole := make([]byte, 64<<10), make([]byte, 64<<10)
 	for n := 0; ; n++ {
 		read, err := source.Read(chunk)
 		if read > 0 {
@@ -118,7 +119,7 @@ func copyFileSlowly(from, to string, rest time.Duration) error {
 		if err != nil {
 			return err
 		}
-		if n > 0 || rand.IntN(50) == 0 {
+		if n > 0 && !bytes.Equal(chunk[:read], hole[:read]) || n == 0 && rand.IntN(50) == 0 {
 			time.Sleep(rest)
 		}
 	}
