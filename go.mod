@@ -29,12 +29,12 @@ require (
 	github.com/xrash/smetrics v0.0.0-20240521201337-686a1a2994c1 // suggests what a mistyped word may have meant
 	github.com/xuri/excelize/v2 v2.11.1 // XLSX
 	go.etcd.io/bbolt v1.5.0 // the database
-	go.yaml.in/yaml/v3 v3.0.5 // tests: the alert rules
-	golang.org/x/mod v0.42.0 // signed notes and Merkle trees
-	golang.org/x/sync v0.24.0 // groups of goroutines
-	golang.org/x/sys v0.49.0 // system calls that Go's own package lacks
-	golang.org/x/term v0.47.0 // whether something is a terminal
-	golang.org/x/text v0.43.0 // directions, forms and languages of text
+	go.yaml.in/yaml/v3 v3.0.6 // tests: the alert rules
+	golang.org/x/mod v0.43.0 // signed notes and Merkle trees
+	golang.org/x/sync v0.25.0 // groups of goroutines
+	golang.org/x/sys v0.50.0 // system calls that Go's own package lacks
+	golang.org/x/term v0.48.0 // whether something is a terminal
+	golang.org/x/text v0.44.0 // directions, forms and languages of text
 	golang.org/x/time v0.16.0 // rate limits
 )
 
@@ -66,7 +66,7 @@ require (
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/image v0.44.0 // indirect
 	golang.org/x/net v0.62.0 // indirect
-	golang.org/x/tools v0.51.0 // indirect
+	golang.org/x/tools v0.52.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 	honnef.co/go/tools v0.8.2 // indirect
 )
