@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -43,14 +44,24 @@ func TestLoadOrCreate(t *testing.T) {
 	if err != nil || other.Public.ID() == made.Public.ID() || other.Public.Purpose() != ForLog {
 		t.Errorf("for the log: got %+v, %v; want another key", other, err)
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 2 {
-		t.Errorf("got files %v, %v; want export.key and log.key alone", entries, err)
+	want := map[string]fs.FileMode{
+		"export.key": 0o600, "log.key": 0o600,
+		"retired": fs.ModeDir | 0o700, "retired/" + made.Public.ID() + ".pem": 0o600,
 	}
-	for _, entry := range entries {
-		if info, err := entry.Info(); err != nil || info.Mode() != 0o600 {
-			t.Errorf("%s: got mode %v, %v; want 0600", entry.Name(), info.Mode(), err)
+	got := map[string]fs.FileMode{}
+	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || path == dir {
+			return err
 		}
+		info, err := entry.Info()
+		if err == nil {
+			name, _ := filepath.Rel(dir, path)
+			got[filepath.ToSlash(name)] = info.Mode()
+		}
+		return err
+	})
+	if err != nil || !maps.Equal(got, want) {
+		t.Errorf("got files %v, %v; want %v", got, err, want)
 	}
 }
 
