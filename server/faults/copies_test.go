@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"licensekit/exporter"
+	"licensekit/server"
 	"licensekit/server/client"
 )
 
@@ -240,6 +242,9 @@ func (c *taken) look(t *testing.T, dir, admin string, facts []fact) {
 		c.problems = append(c.problems, fmt.Errorf("serve: got the end of the process:\n%s", &i.output))
 		return
 	}
+	// As the owner: an earlier state of the database may not know the token.
+	i.api = client.Owned(func(ctx context.Context) (net.Conn, error) { return server.DialOwner(ctx, dir) })
+	defer i.api.Close()
 	c.behind = strings.Contains(i.output.String(), "no exports can be frozen")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
