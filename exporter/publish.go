@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"sync"
 
 	"go.etcd.io/bbolt"
 
@@ -76,6 +77,7 @@ func (e *Exporter) reconcileLog(ctx context.Context, l *Log) (adopted []ID, err 
 	if err != nil || from >= l.Size() {
 		return nil, err
 	}
+	signed := sync.OnceValues(func() (map[report.Digest]report.Digest, error) { return e.envelopes(ctx) })
 	err = l.Walk(ctx, from, func(index int64, leaf []byte) error {
 		if known, err := e.isKnown(bucket, index); known || err != nil {
 			return err
@@ -85,7 +87,7 @@ func (e *Exporter) reconcileLog(ctx context.Context, l *Log) (adopted []ID, err 
 		case err != nil:
 		case kind == evidence.PredicateType:
 			var id ID
-			id, err = e.adopt(ctx, l, leaf)
+			id, err = e.adopt(ctx, l, leaf, signed)
 			adopted = append(adopted, id)
 		default:
 			err = e.adoptLeaf(ctx, l.Origin(), index, leaf)
@@ -122,14 +124,14 @@ func (e *Exporter) isKnown(bucket []byte, index int64) (known bool, err error) {
 // adopt enters a logged export whose database entry is unfinished or missing.
 // Who created a missing one, and when, is not in the log. One whose artifact or
 // signed manifest is lost was published all the same.
-func (e *Exporter) adopt(ctx context.Context, l *Log, leaf []byte) (ID, error) {
+func (e *Exporter) adopt(ctx context.Context, l *Log, leaf []byte, signed func() (map[report.Digest]report.Digest, error)) (ID, error) {
 	m, err := evidence.ParseManifest(leaf)
 	if err != nil {
 		return "", err
 	}
 	p := &published{manifest: *m, checkpoint: l.Head().Signed}
 	var corrupt *blobstore.CorruptError
-	if p.envelope, err = e.findEnvelope(ctx, m, leaf); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if p.envelope, err = e.findEnvelope(ctx, m, leaf, signed); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
 	p.artifactCRC, p.dataCRC, err = e.checksums(ctx, m)
@@ -163,8 +165,8 @@ func recreate(tx *bbolt.Tx, m *evidence.Manifest) (entry, error) {
 }
 
 // findEnvelope finds the signed form of a logged manifest: the active key, if
-// it was that one, signs the same again; otherwise the blobs are looked through.
-func (e *Exporter) findEnvelope(ctx context.Context, m *evidence.Manifest, leaf []byte) (found *report.Digest, err error) {
+// it was that one, signs the same again; otherwise it is among the blobs.
+func (e *Exporter) findEnvelope(ctx context.Context, m *evidence.Manifest, leaf []byte, signed func() (map[report.Digest]report.Digest, error)) (*report.Digest, error) {
 	if m.KeyID == e.key.Public.ID() {
 		envelope, err := e.key.Seal(*m)
 		if err != nil {
@@ -173,21 +175,31 @@ func (e *Exporter) findEnvelope(ctx context.Context, m *evidence.Manifest, leaf 
 		ref, err := e.storeEnvelope(ctx, envelope)
 		return &ref, err
 	}
-	err = e.blobs.Walk(ctx, func(blob blobstore.Ref, size int64) error {
-		if found != nil || size > evidence.MaxEnvelope {
+	known, err := signed()
+	if err != nil {
+		return nil, err
+	}
+	ref, ok := known[report.DigestOf(leaf)]
+	if !ok {
+		return nil, fmt.Errorf("signed manifest of %s: %w", m.ExportID, fs.ErrNotExist)
+	}
+	return &ref, nil
+}
+
+// envelopes finds all signed manifests among the blobs, by the digest of what
+// they sign.
+func (e *Exporter) envelopes(ctx context.Context) (map[report.Digest]report.Digest, error) {
+	known := map[report.Digest]report.Digest{}
+	err := e.blobs.Walk(ctx, func(blob blobstore.Ref, size int64) error {
+		if size > evidence.MaxEnvelope {
 			return nil
 		}
-		envelope, err := e.envelope(ctx, report.Digest(blob))
-		if err == nil && string(envelope.Manifest) == string(leaf) {
-			ref := report.Digest(blob)
-			found = &ref
+		if envelope, err := e.envelope(ctx, report.Digest(blob)); err == nil { // the others are artifacts
+			known[report.DigestOf(envelope.Manifest)] = report.Digest(blob)
 		}
-		return nil // blobs that are no envelopes are artifacts
+		return ctx.Err()
 	})
-	if err == nil && found == nil {
-		err = fmt.Errorf("signed manifest of %s: %w", m.ExportID, fs.ErrNotExist)
-	}
-	return found, err
+	return known, err
 }
 
 // checksums reads an artifact to compute what bundles need.
