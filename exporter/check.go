@@ -268,21 +268,16 @@ func (e *Exporter) checkData(ctx context.Context, r *CheckResult) error {
 	})
 }
 
-// checkPages looks at how the pages of the database hang together. What writes
-// beside it replace meanwhile looks like damage, so that is looked at again
-// while nobody writes.
+// checkPages looks at how the pages of the database hang together, while nobody
+// writes: bbolt reads its list of free pages meanwhile, and takes for damage what
+// a write has just replaced.
 func (e *Exporter) checkPages() (problems []error, err error) {
-	check := func(tx *bbolt.Tx) error {
-		problems = nil
+	err = e.alone(func(tx *bbolt.Tx) error {
 		for problem := range tx.Check() {
 			problems = append(problems, problem)
 		}
-		return nil
-	}
-	if err := e.db.View(check); err != nil || len(problems) == 0 {
-		return nil, err
-	}
-	err = e.alone(func(tx *bbolt.Tx) error { return errors.Join(check(tx), errNothingWritten) })
+		return errNothingWritten
+	})
 	if errors.Is(err, errNothingWritten) {
 		err = nil
 	}
