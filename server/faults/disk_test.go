@@ -3,7 +3,6 @@
 package faults
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,20 +17,6 @@ import (
 
 	"licensekit/server/client"
 )
-
-// script is a run of everything that writes, one after the other.
-func (c *clients) script(ctx context.Context, i *instance, round int) {
-	name := func(n int) string { return fmt.Sprintf("r%d.%d", round, n) }
-	steps := []try{c.ingest(newRows(name(0), "first", 30), ndjson, false), c.register(name(1)), c.issue(name(2))}
-	for n, format := range formats {
-		steps = append(steps, c.freeze(name(10+n), "first", "usage-ledger", format))
-	}
-	steps = append(steps, c.rotate, c.ingest(newRows(name(20), "second", 200), shapes[2], true),
-		c.freeze(name(21), "second", "usage-summary", "csv"), c.download)
-	for _, do := range steps {
-		c.attempt(ctx, i.api, do)
-	}
-}
 
 // excuse lets answers pass that say that the disk is at fault.
 func excuse(codes ...string) func(*client.Error) bool {
@@ -162,18 +147,6 @@ func injected(t *testing.T, what, call, inject string) (up, ended bool) {
 	}
 	goesOn(t, what, c, dir, admin)
 	return up, ended
-}
-
-// follow notes what became of the exports that nobody waited for.
-func (c *clients) follow(i *instance) {
-	for _, f := range about(c.book.all(), export) {
-		if f.export.Status.Final() {
-			continue
-		}
-		if x, err := settled(c.t.Context(), i.api, f.export.ID); err == nil {
-			c.book.note(fact{of: export, id: f.id, export: x})
-		}
-	}
 }
 
 // goesOn starts a server on a disk that is good again: all is there, and all
