@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -242,6 +243,31 @@ func FuzzParseCheckpoint(f *testing.F) {
 		}
 		if c.Size < 0 || c.Size > MaxSize || !bytes.HasPrefix(signed, fmt.Appendf(nil, "%s\n", c.text())) {
 			t.Errorf("got %+v of %q, want what it says", c, signed)
+		}
+	})
+}
+
+// What is read of a tile of leaves is its beginning, to the bit.
+func FuzzReadEntries(f *testing.F) {
+	f.Add([]byte("\x00\x01a\x00\x00\x00\x02bc"), 3)
+	f.Add([]byte("\xff\xffa"), 1)
+	f.Add([]byte{}, 0)
+	f.Fuzz(func(t *testing.T, tile []byte, leaves int) {
+		leaves = min(max(leaves, 0), width)
+		var again bytes.Buffer
+		read := 0
+		err := readEntries(bytes.NewReader(tile), leaves, func(i int, leaf []byte) error {
+			if i != read {
+				t.Errorf("got leaf %d, want %d", i, read)
+			}
+			read++
+			return writeEntry(&again, leaf)
+		})
+		if (err == nil) != (read == leaves) || err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("got %d of %d leaves, %v; want all, or an end that was not expected", read, leaves, err)
+		}
+		if !bytes.HasPrefix(tile, again.Bytes()) {
+			t.Errorf("got %q again of %q, want its beginning", again.Bytes(), tile)
 		}
 	})
 }
