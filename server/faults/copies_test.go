@@ -21,7 +21,7 @@ import (
 )
 
 // copyRounds is how often each tool copies each of the originals, and set by
-// LICENSEKIT_COPIES; there are three originals and five tools. CI sets four.
+// LICENSEKIT_COPIES; there are three originals and five tools.
 const (
 	copyRounds = 1
 	originals  = 3
