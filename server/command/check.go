@@ -27,20 +27,16 @@ func (env *Env) check() *cli.Command {
 			"recovered from, too.\n\n" +
 			"   licensekit check\n" +
 			"   licensekit check --data /mnt/backup/licensekit --json\n\n" +
-			"On a terminal it shows how far it has come; with --json and --progress that is a line\n" +
-			"of JSON now and then, {\"stage\",\"checked\"}, before that of the result.\n\n" +
+			"stdout has the result alone. How far it has come is shown on a terminal, or with --json\n" +
+			"told on stderr, see licensekit --help.\n\n" +
 			"Exit codes: 0 all is well but for warnings, 1 something is wrong, 2 usage.",
 		Flags: targetFlags(
 			&cli.BoolFlag{Name: "repair", Usage: "repair what can be repaired", EnvVars: []string{"LICENSEKIT_REPAIR"}},
-			&cli.BoolFlag{Name: "progress", Usage: "with --json, also say how far it has come", EnvVars: []string{"LICENSEKIT_PROGRESS"}},
 			jsonFlag,
 		),
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
-			}
-			if c.Bool("progress") && !c.Bool("json") {
-				return usage("--progress is for --json").hinted("on a terminal it is shown without")
 			}
 			if c.Bool("repair") {
 				if err := env.repair(c); err != nil {
@@ -93,11 +89,6 @@ func (env *Env) askCheck(c *cli.Context, api *client.Client) (result exporter.Ch
 		}
 		shown.describe("checking " + line.Stage)
 		shown.set(line.Checked.Bytes)
-		if c.Bool("progress") {
-			if err := env.printJSON(line.CheckProgress); err != nil {
-				return result, err
-			}
-		}
 	}
 }
 
