@@ -25,12 +25,7 @@ func TestClockJumpsBack(t *testing.T) {
 	first.skew.Store(0)
 	first.ingest(t, "b,2026-01-01T00:00:00Z,usage.consumed,c,f,1")
 	between := first.ready(t, jsonExport)
-	if err := first.stop(); err != nil {
-		t.Fatal(err)
-	}
-	if err := first.Close(); err != nil {
-		t.Fatal(err)
-	}
+	first.shut(t)
 
 	s := newSite(t, func(o *Options) { o.Data = first.opts.Data })
 	s.skew.Store(-int64(24 * time.Hour))

@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -30,9 +29,7 @@ func twoLogs(t *testing.T) (s *site, exports []exportData, bundles [][]byte) {
 		exports = append(exports, x)
 		bundles = append(bundles, first.get(t, exportsPath+"/"+x.ID+"/bundle").body)
 	}
-	if err := errors.Join(first.stop(), first.Close()); err != nil {
-		t.Fatal(err)
-	}
+	first.shut(t)
 	dir, err := exporter.OpenDirectory(data, false, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

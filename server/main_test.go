@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -235,6 +236,14 @@ func (s *site) issue(t testing.TB, spec auth.Spec) (auth.Key, string) {
 	}
 	secrets.add(key.ID, token.Reveal())
 	return key, token.Reveal()
+}
+
+// shut stops the server and closes its data directory, for another to open it.
+func (s *site) shut(t testing.TB) {
+	t.Helper()
+	if err := errors.Join(s.stop(), s.Close()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // post sends a body to a route with the scope that it takes.

@@ -132,12 +132,7 @@ func TestMetricsOfTheDirectory(t *testing.T) {
 	if err := first.trail.Write(t.Context(), backup); err != nil {
 		t.Fatal(err)
 	}
-	if err := first.stop(); err != nil {
-		t.Fatal(err)
-	}
-	if err := first.Close(); err != nil {
-		t.Fatal(err)
-	}
+	first.shut(t)
 
 	s := newSite(t, func(o *Options) { o.Data, o.Workers = first.opts.Data, 0 })
 	s.createWith(t, `{"report_kind":"usage-summary","format":"pdf"}`, map[string]string{"Prefer": "wait=0"}).want(t, 202, "")

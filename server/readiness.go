@@ -16,10 +16,11 @@ const (
 	checkQueue    readyCheck = "queue"
 	checkServing  readyCheck = "serving"
 	checkData     readyCheck = "data"
+	checkLog      readyCheck = "log"
 )
 
 // readyChecks are all of them, the gravest first.
-var readyChecks = []readyCheck{checkServing, checkDatabase, checkData, checkDisk, checkQueue}
+var readyChecks = []readyCheck{checkServing, checkDatabase, checkData, checkLog, checkDisk, checkQueue}
 
 // reason says in public why the server is not ready.
 type reason struct {
@@ -64,7 +65,8 @@ func (s *Server) ready(w http.ResponseWriter, r *request) error {
 func (s *Server) unready() map[readyCheck]*reason {
 	found := map[readyCheck]*reason{}
 	for check, look := range map[readyCheck]func() *reason{
-		checkServing: s.lookServing, checkDatabase: s.lookDatabase, checkData: s.lookData, checkDisk: s.lookDisk, checkQueue: s.lookQueue,
+		checkServing: s.lookServing, checkDatabase: s.lookDatabase, checkData: s.lookData, checkLog: s.lookLog,
+		checkDisk: s.lookDisk, checkQueue: s.lookQueue,
 	} {
 		if reason := look(); reason != nil {
 			found[check] = reason
@@ -111,6 +113,15 @@ func (s *Server) lookDatabase() *reason {
 func (s *Server) lookData() *reason {
 	if s.exports.Scrubbed().Damaged > 0 {
 		return &reason{Code: "DAMAGE_FOUND", Message: "something that is kept was found damaged; licensekit check names it"}
+	}
+	return nil
+}
+
+// lookLog wants the log to have all that its key has signed. Without that
+// nothing is frozen, though the rest is served.
+func (s *Server) lookLog() *reason {
+	if err := s.exports.Behind(); err != nil {
+		return &reason{Code: "LOG_BEHIND", Message: "the data directory is an older copy whose log lacks entries; nothing is frozen before licensekit log restart", cause: err}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"math"
 	"net/http"
 	"os"
@@ -94,6 +95,32 @@ func TestNotReadyWithDamage(t *testing.T) {
 	if a := s.do(t, call{method: "GET", path: "/readyz"}); a.status != http.StatusOK {
 		t.Errorf("with all as it was: %s; want status 200", a)
 	}
+}
+
+// An older copy that knows of log entries that it lacks serves all but what
+// would be entered in its log.
+func TestNotReadyWithALogThatIsBehind(t *testing.T) {
+	t.Parallel()
+	first := newSite(t)
+	old := first.ready(t, jsonExport)
+	first.shut(t)
+	older := filepath.Join(t.TempDir(), "older")
+	if err := os.CopyFS(older, os.DirFS(first.opts.Data)); err != nil {
+		t.Fatal(err)
+	}
+	second := newSite(t, func(o *Options) { o.Data = first.opts.Data })
+	second.ready(t, `{"report_kind":"usage-ledger"}`)
+	seen := filepath.Join(older, "log", "cosigned")
+	if err := errors.Join(os.MkdirAll(seen, 0o700), os.WriteFile(filepath.Join(seen, "2"), second.public(t, "checkpoint").body, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+
+	s := newSite(t, func(o *Options) { o.Data, o.Keys = older, filepath.Join(first.opts.Data, "keys") })
+	s.unready(t, "LOG_BEHIND")
+	s.families(t).want(t, "licensekit_ready", 0, "check", "log")
+	s.create(t, jsonExport).want(t, 503, "LOG_BEHIND")
+	s.get(t, exportsPath+"/"+old.ID+"/download").want(t, 200, "")
+	s.post(t, auth.ReportWrite, "/api/v1/activities", "application/json", `[]`).want(t, 200, "")
 }
 
 func TestNotReadyWithoutRoom(t *testing.T) {

@@ -37,9 +37,9 @@ func (env *Env) serve() *cli.Command {
 			"A certificate is read again when its files change, and on SIGHUP. Sockets that systemd\n" +
 			"hands over take the place of --listen.\n\n" +
 			"/readyz answers 503 with the reasons while the server can't do all of its work: the\n" +
-			"database failed, something that is kept was found damaged, less than --min-free is left\n" +
-			"on the disk, the queue is full, it is shutting down. With --metrics-listen /metrics is\n" +
-			"answered there and nowhere else.\n\n" +
+			"database failed, something that is kept was found damaged, the log lacks entries that it\n" +
+			"had, less than --min-free is left on the disk, the queue is full, it is shutting down.\n" +
+			"With --metrics-listen /metrics is answered there and nowhere else.\n\n" +
 			"With --json a line of JSON on stdout says where it answers once it does:\n" +
 			"{\"url\",\"metrics_url\",\"data\",\"key_id\",\"version\"}, metrics_url with --metrics-listen.\n\n" +
 			"Exit codes: 0 stopped, 1 failed, 2 usage.",
