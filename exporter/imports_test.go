@@ -42,7 +42,6 @@ var offline = map[string]string{
 
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/primitives": "fetches images of pages that are made from JSON; pages are only read here",
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/sign":       "asks whether a PDF's own signatures were revoked; none is looked at here",
-	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/validate":   "tries links where ValidateLinks says so, which the default does not, and the user's configuration is not read",
 }
 
 // rules are the directions of imports: main -> server -> exporter -> its

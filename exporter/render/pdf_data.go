@@ -8,14 +8,14 @@ import (
 	"io"
 	"sync"
 
-	"github.com/pdfcpu/pdfcpu/pkg/api"
+	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu"
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/model"
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/types"
 )
 
 // withoutConfigDir keeps the library from making a directory in the user's
 // home. It sets a global variable, so it must not run beside a reader of it.
-var withoutConfigDir = sync.OnceFunc(api.DisableConfigDir)
+var withoutConfigDir = sync.OnceFunc(func() { model.ConfigPath = "disable" })
 
 // pdfData opens the data that is attached to a PDF. It is unpacked while it is
 // read.
@@ -28,7 +28,7 @@ func pdfData(r io.ReaderAt, size int64) (data io.Reader, err error) {
 	withoutConfigDir()
 	conf := model.NewDefaultConfiguration()
 	conf.Offline = true
-	file, err := api.ReadContext(io.NewSectionReader(r, 0, size), conf)
+	file, err := pdfcpu.Read(io.NewSectionReader(r, 0, size), conf)
 	if err != nil {
 		return nil, fmt.Errorf("read the file: %w", err)
 	}
