@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/text/feature/plural"
@@ -26,7 +27,7 @@ type locale struct {
 	day     string // layout of a date
 	short   string // of a date without its year
 	month   string // of a month
-	pages   map[string]*template.Template
+	pages   func() map[string]*template.Template
 }
 
 // locales are what pages are made in; the first is for all other languages.
@@ -41,16 +42,18 @@ var locales = []*locale{
 //go:embed messages/*.json
 var messageFiles embed.FS
 
-var matcher = func() language.Matcher {
+// matcher knows the locales. They are read for the first page that is asked for:
+// most commands of the program show none.
+var matcher = sync.OnceValue(func() language.Matcher {
 	texts := readMessages()
 	var tags []language.Tag
 	for _, l := range locales {
 		l.printer = message.NewPrinter(l.tag, message.Catalog(texts))
-		l.pages = parsePages(l)
+		l.pages = sync.OnceValue(func() map[string]*template.Template { return parsePages(l) })
 		tags = append(tags, l.tag)
 	}
 	return language.NewMatcher(tags)
-}()
+})
 
 // wording is a message in a language: one text, or one each for "one" and
 // "other" of its first number.
@@ -105,7 +108,7 @@ func messagesOf(tag language.Tag) (texts map[string]wording) {
 // localeOf is the locale that the browser asks for.
 func localeOf(r *http.Request) *locale {
 	tags, _, _ := language.ParseAcceptLanguage(r.Header.Get("Accept-Language"))
-	_, i, _ := matcher.Match(tags...)
+	_, i, _ := matcher().Match(tags...)
 	return locales[i]
 }
 

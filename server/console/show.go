@@ -47,7 +47,7 @@ func (v *visit) frame(data any) frame {
 // show answers with a page.
 func (v *visit) show(status int, name string, data any) error {
 	var text bytes.Buffer
-	if err := v.locale.pages[name].ExecuteTemplate(&text, "layout", v.frame(data)); err != nil {
+	if err := v.locale.pages()[name].ExecuteTemplate(&text, "layout", v.frame(data)); err != nil {
 		return fmt.Errorf("make page %s: %w", name, err)
 	}
 	v.w.Header().Set("Content-Length", strconv.Itoa(text.Len()))
@@ -69,7 +69,7 @@ func (v *visit) begin(status int) {
 // put sends a part of a page that comes piece by piece: the layout's "top", one
 // of its own, or "bottom".
 func (v *visit) put(page, part string, data any) error {
-	return v.locale.pages[page].ExecuteTemplate(v.w, part, data)
+	return v.locale.pages()[page].ExecuteTemplate(v.w, part, data)
 }
 
 // parsePages reads the templates with the words of a locale: each page is the
