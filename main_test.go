@@ -52,7 +52,7 @@ func TestScripts(t *testing.T) {
 }
 
 // condition knows what a script needs beyond Go: [have:curl], [namespaces],
-// [ravenstack].
+// [ravenstack], [root].
 // With CI=true a missing program is a failure, not a reason to skip.
 func condition(name string) (bool, error) {
 	if program, ok := strings.CutPrefix(name, "have:"); ok {
@@ -61,6 +61,9 @@ func condition(name string) (bool, error) {
 			return false, fmt.Errorf("%s is not installed; apt-get install it", program)
 		}
 		return err == nil, nil
+	}
+	if name == "root" {
+		return os.Geteuid() == 0, nil
 	}
 	if name == "namespaces" {
 		out, err := exec.Command("unshare", "-rn", "true").CombinedOutput()

@@ -92,7 +92,7 @@ func wantType(r *request, want string) error {
 
 // kindNames are the JSON types that Go types stand for.
 var kindNames = map[reflect.Kind]string{
-	reflect.String: "a string", reflect.Slice: "a list", reflect.Map: "an object", reflect.Bool: "a boolean",
+	reflect.String: "a string", reflect.Slice: "a list", reflect.Map: "an object", reflect.Bool: "a boolean", reflect.Int64: "an integer",
 }
 
 // whyNot says what is wrong with a JSON value, in words of JSON.

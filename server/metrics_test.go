@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/common/model"
 
 	"licensekit/auth"
-	"licensekit/exporter/audit"
 )
 
 // families are what /metrics shows, by name.
@@ -128,10 +127,7 @@ func TestMetricsOfTheDirectory(t *testing.T) {
 	families.want(t, "licensekit_last_check_timestamp_seconds", 0)
 	families.want(t, "licensekit_last_backup_timestamp_seconds", 0)
 	first.do(t, call{method: "GET", path: "/api/v1/system/check", token: first.token(t, auth.Admin)}).want(t, 200, "")
-	backup := audit.Event{Type: audit.DirectoryBackedUp, ResourceType: "directory"}
-	if err := first.trail.Write(t.Context(), backup); err != nil {
-		t.Fatal(err)
-	}
+	first.post(t, auth.Admin, backupsPath, "application/json", `{"exports":2}`).want(t, 204, "")
 	first.shut(t)
 
 	s := newSite(t, func(o *Options) { o.Data, o.Workers = first.opts.Data, 0 })

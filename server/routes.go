@@ -87,6 +87,7 @@ func (s *Server) routes() []route {
 
 		{"POST", "/api/v1/system/keys/rotate", auth.Admin, s.rotateKey},
 		{"GET", "/api/v1/system/check", auth.Admin, s.checkAll},
+		{"POST", "/api/v1/system/backups", auth.Admin, s.recordBackup},
 		{"GET", "/health", "", s.health},
 		{"GET", "/healthz", "", s.health},
 		{"GET", "/readyz", "", s.ready},

@@ -55,6 +55,7 @@ func entries(export string) map[string]entry {
 		"GET /api/v1/logs/:log/cosigned":               {"", "/api/v1/logs/1/cosigned", "", 404},
 		"POST /api/v1/system/keys/rotate":              {auth.Admin, "/api/v1/system/keys/rotate", "", 200},
 		"GET /api/v1/system/check":                     {auth.Admin, "/api/v1/system/check", "", 200},
+		"POST /api/v1/system/backups":                  {auth.Admin, "/api/v1/system/backups", `{}`, 204},
 		"POST /api/v1/activities":                      {auth.ReportWrite, "/api/v1/activities", `[]`, 200},
 		"GET /api/v1/records/:object":                  {auth.ReportRead, "/api/v1/records/products", "", 200},
 		"POST /api/v1/records/:object":                 {auth.ReportWrite, "/api/v1/records/products", `[{"id":"p"}]`, 200},

@@ -69,7 +69,7 @@ const (
 	DirectoryScrubbed Type = "directory.scrubbed"  // blobs, bytes, damaged
 	DirectoryDamaged  Type = "directory.damaged"   // what, id, problem
 	BlobsCollected    Type = "blobs.collected"     // trashed, restored, removed
-	DirectoryBackedUp Type = "directory.backed_up" // what a backup held
+	DirectoryBackedUp Type = "directory.backed_up" // what was told of a backup: transaction, activities, exports, log_entries, blobs, blob_bytes, copied, damaged, no_keys
 
 	ServerStarted Type = "server.started" // version, addresses
 	ServerStopped Type = "server.stopped" // likewise; interrupted where it came to no orderly end
@@ -83,7 +83,7 @@ var Types = []Type{
 	ExportCreated, ExportReady, ExportFailed, ExportDownloaded, ExportBundleDownloaded, ExportPageViewed,
 	SigningKeyRotated, LogRestarted, CheckpointCosigned, WebhookCreated, WebhookUpdated, WebhookDeleted,
 	ScheduleCreated, ScheduleDeleted, ScheduleRan, ScheduleRefused,
-	DirectoryChecked, DirectoryBackedUp, ServerStarted, ServerStopped, LoginFailed,
+	DirectoryChecked, DirectoryScrubbed, DirectoryDamaged, BlobsCollected, DirectoryBackedUp, ServerStarted, ServerStopped, LoginFailed,
 }
 
 // ActorType is one of the LicenseKit contract's.

@@ -22,8 +22,11 @@ func (env *Env) backup() *cli.Command {
 			"   licensekit backup /mnt/backup/licensekit\n" +
 			"   licensekit backup --data /var/lib/licensekit --json /mnt/backup/licensekit\n\n" +
 			"Signing keys are in it, unless --keys keeps them elsewhere. An anchor is not.\n\n" +
+			"The data directory is told of it, over its server if one runs: licensekit events --type\n" +
+			"directory.backed_up, and the time of the last backup among the metrics. DEST is not said\n" +
+			"there. That it can't be told is a warning, no failure.\n\n" +
 			"Exit codes: 0 done, 1 failed, or something in the original is damaged, 2 usage.",
-		Flags: []cli.Flag{dataFlag, keysFlag, jsonFlag},
+		Flags: []cli.Flag{dataFlag, keysFlag, anchorFlag, jsonFlag},
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 1 {
 				return usage("backup takes the directory to copy to").hinted("licensekit backup /mnt/backup/licensekit")
@@ -42,6 +45,7 @@ func (env *Env) runBackup(c *cli.Context) error {
 	if err != nil {
 		return backupHint(err, c.Args().First())
 	}
+	env.recordBackup(c, b)
 	if err := env.tellBackup(c, b); err != nil {
 		return err
 	}

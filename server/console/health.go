@@ -140,18 +140,21 @@ func (v *visit) lastCheck() (vital, error) {
 	return shown, nil
 }
 
-// lastBackup tells when the last backup was made. A backup that the program did
-// not make is not known to it.
+// lastBackup tells when the last backup was made. One that another tool made is
+// known if the server was told.
 func (v *visit) lastBackup() (vital, error) {
-	shown := vital{Label: v.locale.text("Last backup"), Value: escaped(v.locale.text("none with licensekit backup"))}
+	shown := vital{Label: v.locale.text("Last backup"), Value: escaped(v.locale.text("none that the server was told of"))}
 	e, err := v.newest(audit.DirectoryBackedUp)
 	if err != nil || e == nil {
 		return shown, err
 	}
 	const old = 7 * 24 * time.Hour
-	shown.Value, shown.Status = v.locale.instant(e.CreatedAt), "good"
+	shown.Value, shown.Status, shown.URL = v.locale.instant(e.CreatedAt), "good", eventsPath+"?event_type="+string(audit.DirectoryBackedUp)
 	if v.console.opts.Now().Sub(e.CreatedAt) > old {
 		shown.Status = "warn"
+	}
+	if damaged, _ := e.Metadata["damaged"].(float64); damaged > 0 {
+		shown.Value, shown.Status = shown.Value+escaped(", "+v.locale.text("%d damaged", int64(damaged))), "bad"
 	}
 	return shown, nil
 }

@@ -2,7 +2,9 @@ package console_test
 
 import (
 	"math"
+	"strings"
 	"testing"
+	"time"
 
 	"licensekit/auth"
 	"licensekit/server"
@@ -72,6 +74,28 @@ func TestEmptyPages(t *testing.T) {
 		b.shows(page.text)
 		b.inspect(page.name)
 	}
+}
+
+// The last backup that the server was told of is part of the store's health.
+func TestOverviewAfterABackup(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	v := s.visitor(t, auth.EventRead)
+	wants := func(when, what string) {
+		t.Helper()
+		_, page := v.send("GET", "/console/", nil)
+		if _, vital, _ := strings.Cut(page, "Last backup"); !containsAll(vital[:min(400, len(vital))], what) {
+			t.Errorf("%s: got %.400s, want %s", when, vital, what)
+		}
+	}
+	wants("before any backup", "none that the server was told of")
+	s.api(t, "POST", "/api/v1/system/backups", "application/json", strings.NewReader(`{"exports":2}`), nil)
+	wants("after one", `class="status good"`)
+	s.skew.Store(int64(8 * 24 * time.Hour))
+	v = s.visitor(t, auth.EventRead)
+	wants("a week later", `class="status warn"`)
+	s.api(t, "POST", "/api/v1/system/backups", "application/json", strings.NewReader(`{"damaged":3}`), nil)
+	wants("after one of a damaged directory", "3 damaged")
 }
 
 // A server that can't do its work says so, and why.

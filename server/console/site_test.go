@@ -156,6 +156,9 @@ func (s *site) ask(t testing.TB, r *http.Request, data any) {
 	if err != nil || resp.StatusCode >= 300 {
 		t.Fatalf("%s %s: %d %s, %v", r.Method, r.URL.Path, resp.StatusCode, text, err)
 	}
+	if resp.StatusCode == http.StatusNoContent {
+		return
+	}
 	envelope := struct{ Data any }{data}
 	if err := json.Unmarshal(text, &envelope); err != nil {
 		t.Fatal(err)
