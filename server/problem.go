@@ -114,6 +114,8 @@ func problemOf(err error) *problem {
 		return &problem{status: 500, code: "ARTIFACT_DAMAGED", message: "the stored artifact is damaged or missing; restore it from a backup", cause: err}
 	case errors.Is(err, exporter.ErrNotReady):
 		return &problem{status: 409, code: "EXPORT_NOT_READY", message: "the export is not ready", detail: err.Error()}
+	case errors.Is(err, webhook.ErrTest):
+		return &problem{status: 409, code: "NOT_REPLAYABLE", message: "the delivery can't be sent again", detail: webhook.ErrTest.Error()}
 	case errors.Is(err, exporter.ErrNotCosigned):
 		return &problem{status: 409, code: "NOT_COSIGNED", message: "no checkpoint that witnesses signed covers the entry yet", detail: err.Error()}
 	case errors.Is(err, exporter.ErrCheckpoint):

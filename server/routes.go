@@ -70,6 +70,7 @@ func (s *Server) routes() []route {
 		{"PATCH", "/api/v1/webhooks/:id", auth.WebhookWrite, s.updateWebhook},
 		{"DELETE", "/api/v1/webhooks/:id", auth.WebhookWrite, s.deleteWebhook},
 		{"GET", "/api/v1/webhooks/:id/deliveries", auth.WebhookWrite, s.listDeliveries},
+		{"POST", "/api/v1/webhooks/:id/deliveries/:delivery/replay", auth.WebhookWrite, s.replayDelivery},
 		{"POST", "/api/v1/webhooks/:id/test", auth.WebhookWrite, s.testWebhook},
 
 		{"GET", "/api/v1/log/checkpoint", "", s.logCheckpoint},

@@ -81,6 +81,8 @@ func entries(export string) map[string]entry {
 		"GET /metrics":                                 {"", "/metrics", "", 200},
 		"GET /openapi.yaml":                            {"", "/openapi.yaml", "", 200},
 		"GET /api/v1/system/public-keys":               {"", "/api/v1/system/public-keys", "", 200},
+
+		"POST /api/v1/webhooks/:id/deliveries/:delivery/replay": {auth.WebhookWrite, "/api/v1/webhooks/whe_gone/deliveries/whd_gone/replay", "", 404},
 	}
 }
 

@@ -104,6 +104,19 @@ func (s *Server) listDeliveries(w http.ResponseWriter, r *request) error {
 	return s.replyPage(w, r, page, next)
 }
 
+// replayDelivery sends a delivery again and says what came of it.
+func (s *Server) replayDelivery(w http.ResponseWriter, r *request) error {
+	sent, err := s.courier.Replay(r.Context(), r.params.ByName("id"), r.params.ByName("delivery"))
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if sent.Status == webhook.Pending {
+		status = http.StatusAccepted
+	}
+	return s.reply(w, r, status, sent)
+}
+
 // testWebhook sends an event that is none, and says what came of it.
 func (s *Server) testWebhook(w http.ResponseWriter, r *request) error {
 	sent, err := s.courier.Test(r.Context(), r.params.ByName("id"))

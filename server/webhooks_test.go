@@ -44,8 +44,9 @@ func (s *site) hook(t *testing.T, method, path, body string) answer {
 // inbox is a receiver of webhooks.
 type inbox struct {
 	*httptest.Server
-	mu  sync.Mutex
-	all []delivered // guarded by mu
+	mu    sync.Mutex
+	all   []delivered // guarded by mu
+	shuts bool        // whether the next request is turned away; guarded by mu
 }
 
 type delivered struct {
@@ -55,7 +56,7 @@ type delivered struct {
 
 func newInbox(t *testing.T) *inbox {
 	in := &inbox{}
-	in.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	in.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Errorf("receive: %v", err)
@@ -63,6 +64,10 @@ func newInbox(t *testing.T) *inbox {
 		in.mu.Lock()
 		defer in.mu.Unlock()
 		in.all = append(in.all, delivered{r.Header, body})
+		if in.shuts {
+			in.shuts = false
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
 	}))
 	t.Cleanup(in.Close)
 	return in
@@ -157,6 +162,41 @@ func TestWebhookLifeOverHTTP(t *testing.T) {
 	if got := s.events(t, "resource_id="+made.Webhook.ID); len(got) != 5 {
 		t.Errorf("%d events, want created, three times updated, deleted", len(got))
 	}
+}
+
+// What was turned away is sent at once when it is asked for, and again after it
+// was received.
+func TestReplayOverHTTP(t *testing.T) {
+	t.Parallel()
+	s, in := newSite(t, onThisMachine), newInbox(t)
+	in.shuts = true
+	var made webhookWithSecret
+	s.hook(t, "POST", "", `{"name":"n","url":"`+in.URL+`","event_types":["report_export.ready"]}`).into(t, 201, &made)
+	path := "/" + made.Webhook.ID + "/deliveries"
+	s.ready(t, jsonExport)
+	history := func(status string) (all []webhook.Delivery) {
+		s.hook(t, "GET", path+"?status="+status, "").into(t, 200, &all)
+		return all
+	}
+	eventually(t, "the delivery is tried again", func() bool { return len(history("pending")) == 1 })
+	id := history("pending")[0].ID
+	var sent webhook.Delivery
+	if s.hook(t, "POST", path+"/"+id+"/replay", "").into(t, 202, &sent); sent.Status != webhook.Pending {
+		t.Errorf("replay is %+v, want it pending", sent)
+	}
+	eventually(t, "the delivery is received", func() bool { return len(history("delivered")) == 1 })
+	if s.hook(t, "POST", path+"/"+id+"/replay", "").into(t, 200, &sent); sent.Status != webhook.Delivered || sent.Attempts != 3 {
+		t.Errorf("replay is %+v, want it delivered by attempt 3", sent)
+	}
+	for _, got := range in.received() {
+		if got.header.Get("X-Locksmith-Delivery-ID") != id || string(got.body) != string(in.received()[0].body) {
+			t.Errorf("the receiver got %s with %s, want %s with the same body each time", got.header.Get("X-Locksmith-Delivery-ID"), got.body, id)
+		}
+	}
+	s.only(t, "webhook_delivery.replayed").says(t, map[string]any{"delivery_id": id, "event_type": "report_export.ready", "received": true})
+	s.hook(t, "POST", "/"+made.Webhook.ID+"/test", "").into(t, 200, &sent)
+	s.hook(t, "POST", path+"/"+sent.ID+"/replay", "").want(t, 409, "NOT_REPLAYABLE").detail(t, "is in no trail")
+	s.hook(t, "POST", path+"/whd_none/replay", "").want(t, 404, "NOT_FOUND")
 }
 
 func TestWebhooksThatAreRefused(t *testing.T) {

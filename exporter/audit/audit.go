@@ -60,6 +60,8 @@ const (
 	WebhookUpdated Type = "webhook_endpoint.updated" // likewise; changed
 	WebhookDeleted Type = "webhook_endpoint.deleted" // likewise
 
+	DeliveryReplayed Type = "webhook_delivery.replayed" // delivery_id, event_sequence, event_type, received
+
 	ScheduleCreated Type = "report_schedule.created" // name, report_kind, formats, period, time, time_zone, filters
 	ScheduleDeleted Type = "report_schedule.deleted" // name, report_kind, formats, period
 	ScheduleRan     Type = "report_schedule.ran"     // likewise; from, to, due_at, exports
@@ -81,7 +83,7 @@ const (
 var Types = []Type{
 	KeyCreated, KeyRevoked, ActivitiesImported, RecordsImported,
 	ExportCreated, ExportReady, ExportFailed, ExportDownloaded, ExportBundleDownloaded, ExportPageViewed,
-	SigningKeyRotated, LogRestarted, CheckpointCosigned, WebhookCreated, WebhookUpdated, WebhookDeleted,
+	SigningKeyRotated, LogRestarted, CheckpointCosigned, WebhookCreated, WebhookUpdated, WebhookDeleted, DeliveryReplayed,
 	ScheduleCreated, ScheduleDeleted, ScheduleRan, ScheduleRefused,
 	DirectoryChecked, DirectoryScrubbed, DirectoryDamaged, BlobsCollected, DirectoryBackedUp, ServerStarted, ServerStopped, LoginFailed,
 }

@@ -77,7 +77,7 @@ func tokenSpec(c *cli.Context, now time.Time) (auth.Spec, error) {
 		return spec, usage("--scope is missing").hinted("scopes are " + scopeNames())
 	}
 	if text := c.String("expires"); text != "" {
-		lasts, err := parseLifetime(text)
+		lasts, err := parseSpan("expires", text)
 		if err != nil {
 			return spec, err
 		}
@@ -87,8 +87,8 @@ func tokenSpec(c *cli.Context, now time.Time) (auth.Spec, error) {
 	return spec, nil
 }
 
-// parseLifetime reads days (90d) or a duration of Go (12h, 30m).
-func parseLifetime(text string) (time.Duration, error) {
+// parseSpan reads the value of a flag: days (90d) or a duration of Go (12h, 30m).
+func parseSpan(flag, text string) (time.Duration, error) {
 	const day = 24 * time.Hour
 	if digits, ok := strings.CutSuffix(text, "d"); ok {
 		if days, err := strconv.ParseUint(digits, 10, 16); err == nil && days > 0 {
@@ -97,7 +97,7 @@ func parseLifetime(text string) (time.Duration, error) {
 	} else if lasts, err := time.ParseDuration(text); err == nil && lasts > 0 {
 		return lasts, nil
 	}
-	return 0, usage("--expires %q is not a time span", text).hinted("write 90d, 12h or 30m")
+	return 0, usage("--%s %q is not a time span", flag, text).hinted("write 90d, 12h or 30m")
 }
 
 func (env *Env) tokenList() *cli.Command {

@@ -44,7 +44,7 @@ func (env *Env) webhook() *cli.Command {
 		Description: "Each event is a signed POST, sent until the receiver has answered 2xx, in order. A server\n" +
 			"sends them: licensekit serve. The API's description has what a receiver must know,\n" +
 			"under deliverEvent in openapi.yaml.",
-		Subcommands: []*cli.Command{env.webhookCreate(), env.webhookList(), env.webhookShow(), env.webhookUpdate(), env.webhookDelete(), env.webhookDeliveries(), env.webhookTest()},
+		Subcommands: []*cli.Command{env.webhookCreate(), env.webhookList(), env.webhookShow(), env.webhookUpdate(), env.webhookDelete(), env.webhookDeliveries(), env.webhookReplay(), env.webhookTest()},
 	}
 }
 

@@ -42,14 +42,14 @@ func (env *Env) listDeliveries(c *cli.Context, api *client.Client, id string, qu
 	if c.Bool("json") {
 		return walkList(c, api, path, query, func(page []webhook.Delivery) error { return printLines(env, page) })
 	}
-	t := env.table("SEQUENCE", "EVENT", "TYPE", "STATUS", "ATTEMPTS", "LAST ATTEMPT", "ANSWER", "NEXT ATTEMPT", "ERROR")
+	t := env.table("ID", "EVENT", "TYPE", "STATUS", "ATTEMPTS", "LAST ATTEMPT", "ANSWER", "NEXT ATTEMPT", "ERROR")
 	err := walkList(c, api, path, query, func(page []webhook.Delivery) error {
 		for _, d := range page {
 			answer := ""
 			if d.ResponseStatus != 0 {
 				answer = strconv.Itoa(d.ResponseStatus)
 			}
-			t.row(strconv.FormatInt(d.Sequence, 10), strconv.FormatInt(d.EventSequence, 10), string(d.EventType), string(d.Status), strconv.Itoa(d.Attempts),
+			t.row(d.ID, strconv.FormatInt(d.EventSequence, 10), string(d.EventType), string(d.Status), strconv.Itoa(d.Attempts),
 				shortTime(d.LastAttemptAt), answer, shortTime(d.NextAttemptAt), d.Error)
 		}
 		return nil

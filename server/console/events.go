@@ -27,7 +27,7 @@ var eventTypes = []audit.Type{
 	audit.ActivitiesImported, audit.RecordsImported,
 	audit.KeyCreated, audit.KeyRevoked, audit.LoginFailed,
 	audit.SigningKeyRotated, audit.LogRestarted, audit.CheckpointCosigned,
-	audit.WebhookCreated, audit.WebhookUpdated, audit.WebhookDeleted,
+	audit.WebhookCreated, audit.WebhookUpdated, audit.WebhookDeleted, audit.DeliveryReplayed,
 	audit.ScheduleCreated, audit.ScheduleDeleted, audit.ScheduleRan, audit.ScheduleRefused,
 	audit.DirectoryScrubbed, audit.DirectoryDamaged, audit.BlobsCollected,
 	audit.DirectoryChecked, audit.DirectoryBackedUp, audit.ServerStarted, audit.ServerStopped,

@@ -84,6 +84,8 @@ func (c *Console) createWebhook(v *visit) error {
 
 // delivery is a message to a webhook.
 type delivery struct {
+	ID        string
+	Event     int64      `json:"event_sequence"` // 0 for a test
 	Type      audit.Type `json:"event_type"`
 	Status    string
 	Attempts  int
@@ -116,7 +118,8 @@ func (c *Console) showWebhook(v *visit) error {
 	return v.show(http.StatusOK, "webhook", page)
 }
 
-// changeWebhook pauses a webhook, resumes it, or sends it a test.
+// changeWebhook pauses a webhook, resumes it, or sends it a test or a delivery
+// again.
 func (c *Console) changeWebhook(v *visit) error {
 	form, err := v.form()
 	if err != nil {
@@ -125,6 +128,8 @@ func (c *Console) changeWebhook(v *visit) error {
 	switch form.Get("do") {
 	case "test":
 		_, err = v.call(http.MethodPost, v.apiWebhook("/test"), nil, nil, nil)
+	case "replay":
+		_, err = v.call(http.MethodPost, v.apiWebhook("/deliveries/"+url.PathEscape(form.Get("delivery"))+"/replay"), nil, nil, nil)
 	case "pause", "resume":
 		_, err = v.call(http.MethodPatch, v.apiWebhook(""), nil, map[string]bool{"is_active": form.Get("do") == "resume"}, nil)
 	case "remove":

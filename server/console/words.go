@@ -69,6 +69,7 @@ var labels = map[string]string{
 	"event webhook_endpoint.created":        "Webhook added",
 	"event webhook_endpoint.updated":        "Webhook changed",
 	"event webhook_endpoint.deleted":        "Webhook removed",
+	"event webhook_delivery.replayed":       "Delivery sent again",
 	"event report_schedule.created":         "Schedule added",
 	"event report_schedule.deleted":         "Schedule removed",
 	"event report_schedule.ran":             "Schedule ran",

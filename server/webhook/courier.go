@@ -212,15 +212,21 @@ func (w *worker) again(ctx context.Context, next job) (job, error) {
 	if d.Revision != next.record.Revision {
 		d.Revision, d.Attempts, d.NextAttemptAt = next.record.Revision, 0, time.Time{}
 	}
-	events, err := w.trail.After(ctx, d.EventSequence-1, 1)
+	event, err := w.eventOf(ctx, d.EventSequence)
+	next.event, next.found = event, err == nil
+	return next, err
+}
+
+// eventOf reads one event of the trail.
+func (s *Store) eventOf(ctx context.Context, sequence int64) (audit.Event, error) {
+	events, err := s.trail.After(ctx, sequence-1, 1)
 	if err == nil && len(events) == 0 {
-		err = fmt.Errorf("the trail has no event %d", d.EventSequence)
+		err = fmt.Errorf("the trail has no event %d", sequence)
 	}
 	if err != nil {
-		return next, err
+		return audit.Event{}, err
 	}
-	next.event, next.found = events[0], true
-	return next, nil
+	return events[0], nil
 }
 
 const (
@@ -302,6 +308,13 @@ func (c *Courier) judge(d *kept, got outcome, began time.Time) {
 	}
 }
 
+// giveUp leaves a delivery that failed at that.
+func (d *kept) giveUp() {
+	if d.Status == Pending {
+		d.Status, d.NextAttemptAt = Failed, time.Time{}
+	}
+}
+
 func (w *worker) tell(d kept) {
 	log := w.log.With("delivery_id", d.ID, "event_sequence", d.EventSequence, "attempts", d.Attempts)
 	switch d.Status {
@@ -351,9 +364,7 @@ func (c *Courier) Test(ctx context.Context, id string) (Delivery, error) {
 	d := kept{Revision: r.Revision, Delivery: Delivery{ID: "whd_" + strings.ToLower(rand.Text()), WebhookID: id, EventType: TestType}}
 	got := c.sender.send(ctx, r, event, d.ID, began)
 	c.judge(&d, got, began)
-	if d.Status == Pending {
-		d.Status, d.NextAttemptAt = Failed, time.Time{}
-	}
+	d.giveUp()
 	err = c.move(id, func(tx *bbolt.Tx, at *position) error {
 		entered := d
 		if err := at.enter(tx, &entered); err != nil {

@@ -11,6 +11,8 @@
 //   - A delivery that fails is tried again, [Attempts] times over about a day,
 //     later each time, or when Retry-After says so. Then it is given up, and the
 //     next event has its turn. No endpoint waits for another.
+//   - What was given up can be sent again, and what was received too, as long as
+//     the history has it: see [Courier.Replay].
 //   - An endpoint that is paused misses nothing: it is told later.
 //   - A request goes to public addresses and to networks that were allowed, and to
 //     none else, whatever a name resolves to at that moment: the address is looked
@@ -21,8 +23,9 @@
 //
 // # Refusals
 //
-// Receivers may get an event twice, and compare delivery ids. Deliveries are no
-// events of the trail themselves. The last [History] of an endpoint are kept. A
+// Receivers may get an event twice, and compare delivery ids; a replay comes with
+// the same id and body, after events that are newer. Deliveries are no events of
+// the trail themselves, replays are. The last [History] of an endpoint are kept. A
 // secret must be known to sign with it: it stands in the database, and so in
 // backups.
 //
