@@ -16,7 +16,7 @@ import (
 func (env *Env) webhookReplay() *cli.Command {
 	return &cli.Command{
 		Name:      "replay",
-		Usage:     "send deliveries again, such as those that were given up, and say what came of each",
+		Usage:     "send deliveries again, and say what came of each",
 		ArgsUsage: "ID [DELIVERY...]",
 		Description: "Each is sent once and at once, the oldest first, to a paused endpoint too, with the\n" +
 			"delivery id that it had, so that a receiver that has it passes over it. The first that\n" +
