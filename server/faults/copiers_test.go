@@ -39,7 +39,7 @@ var copiers = []copier{
 		mirror := filepath.Join(beside, "mirror")
 		return errors.Join(tool([]int{24}, "rsync", "-a", "--delete", from+"/", mirror), tool(nil, "cp", "-a", mirror, to))
 	}},
-	{"a slow reader", func(from, to, _ string) error { return copySlowly(from, to, 2*time.Millisecond) }},
+	slowReader(2*time.Millisecond, 2*time.Second),
 }
 
 // tool runs a program. That files vanished or changed under it is what some say
@@ -58,9 +58,27 @@ func tool(fine []int, name string, args ...string) error {
 	return nil
 }
 
-// copySlowly goes through a directory in any order, and rests between some files
-// and between the chunks of large ones.
-func copySlowly(from, to string, rest time.Duration) error {
+// slowReader rests for a while between some files and between the chunks of
+// large ones, as long as all of its rests are within a time: what it copies
+// grows all the while, and may do so faster than it reads.
+func slowReader(rest, inAll time.Duration) copier {
+	return copier{"a slow reader", func(from, to, _ string) error {
+		return (&slowness{rest, inAll}).copyDir(from, to)
+	}}
+}
+
+// slowness is how a slow reader rests.
+type slowness struct{ rest, left time.Duration }
+
+func (s *slowness) pause() {
+	if s.left >= s.rest {
+		s.left -= s.rest
+		time.Sleep(s.rest)
+	}
+}
+
+// copyDir goes through a directory in any order.
+func (s *slowness) copyDir(from, to string) error {
 	entries, err := os.ReadDir(from)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -76,9 +94,9 @@ func copySlowly(from, to string, rest time.Duration) error {
 		a, b := filepath.Join(from, entry.Name()), filepath.Join(to, entry.Name())
 		switch {
 		case entry.IsDir():
-			err = copySlowly(a, b, rest)
+			err = s.copyDir(a, b)
 		case entry.Type().IsRegular():
-			err = copyFileSlowly(a, b, rest)
+			err = s.copyFile(a, b)
 		}
 		if err != nil {
 			return err
@@ -87,7 +105,7 @@ func copySlowly(from, to string, rest time.Duration) error {
 	return nil
 }
 
-func copyFileSlowly(from, to string, rest time.Duration) error {
+func (s *slowness) copyFile(from, to string) error {
 	source, err := os.Open(from)
 	if errors.Is(err, fs.ErrNotExist) { // it was listed, and is gone
 		return nil
@@ -120,7 +138,7 @@ func copyFileSlowly(from, to string, rest time.Duration) error {
 			return err
 		}
 		if n > 0 && !bytes.Equal(chunk[:read], hole[:read]) || n == 0 && rand.IntN(50) == 0 {
-			time.Sleep(rest)
+			s.pause()
 		}
 	}
 }

@@ -20,20 +20,21 @@ import (
 	"licensekit/server/client"
 )
 
-// copyRounds is how often each tool copies each of the originals, and set by
-// LICENSEKIT_COPIES; there are three originals and five tools.
+// Each of five tools copies an original twice, the second time onto what it had
+// copied where it can. LICENSEKIT_COPIES sets how many originals there are: one
+// that grows on and on is copied ever more slowly.
 const (
-	copyRounds = 1
-	originals  = 3
+	originals  = 6
+	copyRounds = 2
 )
 
 // TestCopies copies directories under load, and opens the copies.
 func TestCopies(t *testing.T) {
 	needCopiers(t)
 	copied, recovered, behind := 0, 0, 0
-	for range originals {
+	for range count("LICENSEKIT_COPIES", originals) {
 		o := newOriginal(t, program)
-		for range count("LICENSEKIT_COPIES", copyRounds) {
+		for range copyRounds {
 			for _, c := range o.copies(copiers) {
 				copied++
 				for _, problem := range c.problems {
@@ -61,7 +62,7 @@ func TestCopiesWithoutProtection(t *testing.T) {
 	unprotected := variant(t, "off")
 	o := newOriginal(t, unprotected)
 	for n := 1; n <= 40; n++ {
-		for _, c := range o.copies([]copier{{"a slow reader", func(from, to, _ string) error { return copySlowly(from, to, 20*time.Millisecond) }}}) {
+		for _, c := range o.copies([]copier{slowReader(20*time.Millisecond, 10*time.Second)}) {
 			if c.check.Copied != nil && (len(c.problems) > 0 || c.check.Copied.Database != nil) {
 				t.Logf("copy %d is damaged: %d things are missing or wrong, and what was wrong with its database: %.200v", n, len(c.problems), c.check.Copied.Database)
 				o.end()
@@ -78,7 +79,7 @@ func TestCopiesThatTakeTooLong(t *testing.T) {
 	t.Parallel()
 	o := newOriginal(t, variant(t, "200ms"))
 	for n := 1; n <= 40; n++ {
-		for _, c := range o.copies([]copier{{"a slow reader", func(from, to, _ string) error { return copySlowly(from, to, 20*time.Millisecond) }}}) {
+		for _, c := range o.copies([]copier{slowReader(20*time.Millisecond, 10*time.Second)}) {
 			if c.check.Copied == nil {
 				t.Fatalf("copy %d: got %v, want it to open", n, c.problems)
 			}
@@ -105,16 +106,14 @@ func TestCopiesThatTakeTooLong(t *testing.T) {
 
 // TestCopyAcrossARestart copies while the server is stopped and started again.
 func TestCopyAcrossARestart(t *testing.T) {
-	if os.Getenv("LICENSEKIT_COPIES") == "" {
-		t.Skip("takes minutes; it runs where LICENSEKIT_COPIES is set")
-	}
 	t.Parallel()
 	o := newOriginal(t, program)
 	restarts := 0
 	for range 3 {
-		across := copier{"a slow reader", func(from, to, _ string) error {
+		slow := slowReader(5*time.Millisecond, 5*time.Second)
+		across := copier{slow.name, func(from, to, beside string) error {
 			copied := make(chan error, 1)
-			go func() { copied <- copySlowly(from, to, 5*time.Millisecond) }()
+			go func() { copied <- slow.copy(from, to, beside) }()
 			o.end()
 			o.start()
 			restarts++
