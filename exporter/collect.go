@@ -12,6 +12,7 @@ import (
 
 	"licensekit/blobstore"
 	"licensekit/exporter/audit"
+	"licensekit/exporter/report"
 	"licensekit/exporter/sealed"
 )
 
@@ -72,10 +73,10 @@ func (e *Exporter) Collect(ctx context.Context, now time.Time, grace time.Durati
 
 var errUnsettled = errors.New("the log holds exports that the database does not know yet")
 
-// needed lists the blobs that exports name, sorted. One that comes to be named
-// later was committed after this, or was named by nothing for as long as its
-// maker took, which is less than a grace: a commit lifts what was held against
-// it.
+// needed lists the blobs that exports name and those that hold other leaves of
+// the logs, sorted. One that comes to be named later was committed after this,
+// or was named by nothing for as long as its maker took, which is less than a
+// grace: a commit lifts what was held against it.
 func (e *Exporter) needed(ctx context.Context) (refs []blobstore.Ref, err error) {
 	for _, l := range e.logs {
 		if err := e.settledUpTo(ctx, l, l.Size()); err != nil {
@@ -101,6 +102,9 @@ func (e *Exporter) needed(ctx context.Context) (refs []blobstore.Ref, err error)
 			return nil
 		})
 	})
+	if err == nil {
+		err = e.leavesKept(ctx, func(leaf []byte) { refs = append(refs, blobstore.Ref(report.DigestOf(leaf))) })
+	}
 	slices.SortFunc(refs, compareRefs)
 	return refs, err
 }

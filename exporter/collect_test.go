@@ -142,6 +142,34 @@ func (h *house) collectSettled(now time.Time, grace time.Duration) {
 }
 
 // What can't be told to be unneeded is left alone.
+// The leaves of rotations are no exports', and stay.
+func TestCollectionKeepsLeaves(t *testing.T) {
+	t.Parallel()
+	const grace = time.Hour
+	h := newHouse(t, Options{Workers: 1})
+	if _, err := h.RotateKey(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	needless := h.put([]byte("nothing names this"))
+	var done blobstore.Collected
+	for n := range 3 {
+		step := h.collect(time.Now().Add(time.Duration(n+1)*2*grace), grace)
+		done.Trashed, done.Removed = done.Trashed+step.Trashed, done.Removed+step.Removed
+	}
+	if there, err := h.blobs.Has(needless); there || err != nil || done.Trashed != 1 {
+		t.Errorf("got %+v, and what nothing names there: %t, %v; want it gone, alone", done, there, err)
+	}
+	kept := 0
+	if err := h.leavesKept(t.Context(), func(leaf []byte) {
+		kept++
+		if err := h.blobs.Verify(t.Context(), blobstore.Ref(report.DigestOf(leaf))); err != nil {
+			t.Errorf("the leaf %.80s: got %v, want a blob", leaf, err)
+		}
+	}); err != nil || kept != 1 {
+		t.Errorf("got %d leaves, %v; want that of the rotation", kept, err)
+	}
+}
+
 func TestCollectionRefuses(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, Options{Workers: 1})

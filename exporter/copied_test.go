@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"licensekit/exporter/audit"
 	"licensekit/exporter/evidence"
 	"licensekit/exporter/report"
 )
@@ -120,6 +121,23 @@ func TestCopyOfADirectoryInUse(t *testing.T) {
 	if kinds["behind"] == 0 || kinds["goes on"] == 0 {
 		t.Errorf("got %v, want some of each", kinds)
 	}
+}
+
+// Of a copy whose database and tiles are from before the exports and a rotation
+// of the key, the blobs have it all.
+func TestCopyIsMadeWholeFromBlobs(t *testing.T) {
+	t.Parallel()
+	all := moments(t, 4)
+	path, what := pieced(t, all, []int{0, 3, 3, 0, 3})
+	h := openHouse(t, path, Options{Workers: 1})
+	wantCopied(t, what, h, all[3].exports)
+	if err := h.Behind(); err != nil || h.Log().Size() != all[3].entries {
+		t.Errorf("%s: got a log of %d, %v; want one of %d that goes on", what, h.Log().Size(), err, all[3].entries)
+	}
+	if got := h.recordedOnce(audit.SigningKeyRotated); got.ActorID != audit.Server {
+		t.Errorf("%s: got %+v, want the rotation, recovered by the server", what, got)
+	}
+	h.stop()
 }
 
 // wantCopied wants exports to be whole, and all that is not to be named.

@@ -336,7 +336,12 @@ func (e *Exporter) storeEnvelope(ctx context.Context, envelope *evidence.Envelop
 	if err != nil {
 		return report.Digest{}, err
 	}
-	blob, err := e.blobs.Create(ctx, evidence.MaxEnvelope)
+	return e.storeText(ctx, text, evidence.MaxEnvelope)
+}
+
+// storeText makes a blob of a text.
+func (e *Exporter) storeText(ctx context.Context, text []byte, limit int64) (report.Digest, error) {
+	blob, err := e.blobs.Create(ctx, limit)
 	if err != nil {
 		return report.Digest{}, err
 	}

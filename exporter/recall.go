@@ -18,12 +18,13 @@ import (
 
 // memory is what the directory holds of a log beside the log itself: the
 // database knows each leaf's export and the checkpoint that covered it first,
-// and the export's signed manifest, whose text is the leaf, is a blob.
+// and the export's signed manifest, whose text is the leaf, is a blob. A leaf
+// that is no export is in the database itself, and a blob.
 type memory struct {
 	ctx      context.Context
 	dir      *Directory
 	origin   string
-	known    map[int64]report.Digest // signed manifests by their place in the log, once the blobs were looked through
+	known    map[int64]report.Digest // blobs by their leaf's place in the log, once they were looked through
 	lookedIn bool
 }
 
@@ -86,7 +87,7 @@ func (m *memory) leaf(index int64) (leaf []byte, err error) {
 	if err := m.ctx.Err(); err != nil {
 		return nil, err
 	}
-	var signed *report.Digest
+	var blob *report.Digest
 	err = m.view(func(tx *bbolt.Tx, c *bbolt.Cursor) error {
 		key, value := c.Seek([]byte(sequenceKey(index)))
 		if string(key) != sequenceKey(index) {
@@ -98,40 +99,43 @@ func (m *memory) leaf(index int64) (leaf []byte, err error) {
 			return nil
 		}
 		stored, err := loadEntry(tx, id)
-		signed = stored.Manifest
+		blob = stored.Manifest
 		return err
 	})
 	if err != nil || len(leaf) > 0 {
 		return leaf, err
 	}
-	if signed == nil {
-		if signed, err = m.search(index); err != nil {
+	if blob == nil {
+		if blob, err = m.search(index); err != nil {
 			return nil, err
 		}
 	}
-	return m.manifest(*signed, index)
-}
-
-// manifest reads the text of a signed manifest, which must be that of an index.
-func (m *memory) manifest(signed report.Digest, index int64) ([]byte, error) {
-	e, err := readEnvelope(m.ctx, m.dir.Blobs, signed)
-	if err == nil && !m.ours(index, e.Manifest) {
+	if leaf, err = leafIn(m.ctx, m.dir.Blobs, *blob); err == nil && !m.ours(index, leaf) {
 		err = errors.New("it is not of that place in the log")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("entry %d of %s: %w: %w", index, m.origin, fs.ErrNotExist, err)
 	}
-	return e.Manifest, nil
+	return leaf, nil
 }
 
 // ours tells whether a leaf says that it stands there.
 func (m *memory) ours(index int64, leaf []byte) bool {
-	instance, at, err := evidence.LeafPlace(leaf)
-	return err == nil && instance == m.dir.Instance && at == evidence.LogPosition{Origin: m.origin, Index: index}
+	place, err := m.place(leaf)
+	return err == nil && place.Log.Index == index
 }
 
-// search finds a signed manifest that the database does not know, in the blobs
-// of a copy: it came after the database was copied, and before the log was.
+// place is where a leaf says that it stands, in this log.
+func (m *memory) place(leaf []byte) (evidence.LeafPlace, error) {
+	place, err := evidence.ParseLeafPlace(leaf)
+	if err == nil && (place.Instance != m.dir.Instance || place.Log.Origin != m.origin) {
+		err = errors.New("it is not of this log")
+	}
+	return place, err
+}
+
+// search finds a leaf that the database does not know, in the blobs of a copy:
+// it came after the database was copied, and before the log was.
 func (m *memory) search(index int64) (*report.Digest, error) {
 	if !m.lookedIn && m.dir.copied != nil {
 		m.lookedIn = true
@@ -139,8 +143,8 @@ func (m *memory) search(index int64) (*report.Digest, error) {
 			return nil, err
 		}
 	}
-	if signed, ok := m.known[index]; ok {
-		return &signed, nil
+	if blob, ok := m.known[index]; ok {
+		return &blob, nil
 	}
 	return nil, fmt.Errorf("entry %d of %s: %w", index, m.origin, fs.ErrNotExist)
 }
@@ -154,31 +158,54 @@ func (m *memory) look() error {
 		if size > evidence.MaxEnvelope {
 			return nil
 		}
-		e, err := readEnvelope(m.ctx, m.dir.Blobs, report.Digest(ref))
+		leaf, err := leafIn(m.ctx, m.dir.Blobs, report.Digest(ref))
+		var found evidence.LeafPlace
+		if err == nil {
+			found, err = m.place(leaf)
+		}
 		if err != nil { // most are artifacts
 			return m.ctx.Err()
 		}
-		found, err := e.Parse()
-		if err != nil || found.Log == nil || found.Instance != m.dir.Instance || found.Log.Origin != m.origin {
-			return nil
-		}
-		if index := found.Log.Index; found.FrozenAt >= when[index] {
-			m.known[index], when[index] = report.Digest(ref), found.FrozenAt
+		if index := found.Log.Index; found.At >= when[index] {
+			m.known[index], when[index] = report.Digest(ref), found.At
 		}
 		return nil
 	})
 }
 
+// leafIn gives the leaf that a blob holds: the text of a signed manifest, or the
+// blob as it is.
+func leafIn(ctx context.Context, blobs *blobstore.Store, ref report.Digest) ([]byte, error) {
+	text, err := readSmall(ctx, blobs, ref)
+	if err != nil {
+		return nil, err
+	}
+	e, err := evidence.ParseEnvelope(text)
+	if err != nil {
+		return text, nil
+	}
+	if _, err := e.Parse(); err != nil {
+		return nil, err
+	}
+	return e.Manifest, nil
+}
+
 // readEnvelope reads a signed manifest.
 func readEnvelope(ctx context.Context, blobs *blobstore.Store, signed report.Digest) (*evidence.Envelope, error) {
-	blob, err := blobs.Open(ctx, blobstore.Ref(signed))
-	if err != nil {
-		return nil, fmt.Errorf("signed manifest: %w", err)
-	}
-	defer blob.Close()
-	text, err := io.ReadAll(io.LimitReader(blob, evidence.MaxEnvelope+1))
+	text, err := readSmall(ctx, blobs, signed)
 	if err != nil {
 		return nil, fmt.Errorf("signed manifest: %w", err)
 	}
 	return evidence.ParseEnvelope(text)
+}
+
+// readSmall reads a blob that may be a signed manifest, and a byte more than
+// those have at most.
+func readSmall(ctx context.Context, blobs *blobstore.Store, ref report.Digest) ([]byte, error) {
+	blob, err := blobs.Open(ctx, blobstore.Ref(ref))
+	if err != nil {
+		return nil, err
+	}
+	defer blob.Close()
+	return io.ReadAll(io.LimitReader(blob, evidence.MaxEnvelope+1))
 }

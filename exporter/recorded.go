@@ -8,6 +8,7 @@ import (
 
 	"licensekit/exporter/audit"
 	"licensekit/exporter/evidence"
+	"licensekit/exporter/evidence/tilelog"
 )
 
 // Event is an event of the audit trail about the export.
@@ -39,10 +40,39 @@ func (e *Exporter) recordEnd(tx *bbolt.Tx, x Export, adopted bool) error {
 	return e.opts.Trail.Record(context.Background(), tx, x.Event(done, said))
 }
 
+// keepLeaf makes a blob of a leaf that is no export, as an export's signed
+// manifest is one. From it a copy whose log and database are both of an
+// earlier moment has the leaf all the same, see [memory].
+func (e *Exporter) keepLeaf(ctx context.Context, leaf []byte) error {
+	_, err := e.storeText(ctx, leaf, tilelog.MaxLeaf)
+	return err
+}
+
+// leavesKept visits the leaves that are blobs of their own.
+func (e *Exporter) leavesKept(ctx context.Context, visit func(leaf []byte)) error {
+	return e.db.View(func(tx *bbolt.Tx) error {
+		for _, l := range e.logs {
+			err := tx.Bucket(e.loggedIn(l.Origin())).ForEach(func(_, value []byte) error {
+				if exportLogged(value) == "" {
+					visit(value)
+				}
+				return ctx.Err()
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // adoptLeaf enters a leaf that is no export and that the database does not
 // know, with the event that it stands for.
 func (e *Exporter) adoptLeaf(ctx context.Context, origin string, index int64, leaf []byte) error {
 	event, err := eventOfLeaf(origin, index, leaf)
+	if err == nil {
+		err = e.keepLeaf(ctx, leaf)
+	}
 	if err != nil {
 		return err
 	}

@@ -1,13 +1,24 @@
 package evidence
 
-import "fmt"
+import (
+	"fmt"
 
-// LeafPlace tells of which instance a leaf is, and where in which log it says
-// that it stands. Who signed it is looked at where the leaf holds signatures.
-func LeafPlace(leaf []byte) (instance string, at LogPosition, err error) {
+	"licensekit/exporter/report"
+)
+
+// LeafPlace is where a leaf says that it stands.
+type LeafPlace struct {
+	Instance string
+	Log      LogPosition
+	At       report.Instant // when it was made to be put there
+}
+
+// ParseLeafPlace reads it. Who signed the leaf is looked at where it holds
+// signatures.
+func ParseLeafPlace(leaf []byte) (place LeafPlace, err error) {
 	kind, err := LeafType(leaf)
 	if err != nil {
-		return "", at, err
+		return place, err
 	}
 	switch kind {
 	case PredicateType:
@@ -16,21 +27,21 @@ func LeafPlace(leaf []byte) (instance string, at LogPosition, err error) {
 			err = fmt.Errorf("manifest of %s: it names no place in a log", m.ExportID)
 		}
 		if err != nil {
-			return "", at, err
+			return place, err
 		}
-		return m.Instance, *m.Log, nil
+		return LeafPlace{m.Instance, *m.Log, m.FrozenAt}, nil
 	case RotationType:
 		r, err := ParseRotation(leaf)
 		if err != nil {
-			return "", at, err
+			return place, err
 		}
-		return r.Instance, r.Log, nil
+		return LeafPlace{r.Instance, r.Log, r.At}, nil
 	case RestartType:
 		r, err := ParseRestart(leaf)
 		if err != nil {
-			return "", at, err
+			return place, err
 		}
-		return r.Instance, LogPosition{r.New.Origin(), 0}, nil
+		return LeafPlace{r.Instance, LogPosition{r.New.Origin(), 0}, r.At}, nil
 	}
-	return "", at, fmt.Errorf("read leaf of the log: %.80q is no type of leaf", kind)
+	return place, fmt.Errorf("read leaf of the log: %.80q is no type of leaf", kind)
 }

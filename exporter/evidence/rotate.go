@@ -31,17 +31,19 @@ func nextPath(dir string, purpose Purpose) string {
 // Rotate replaces the export key by a new one, and gives that. In this order,
 // each step durable: the new key's file, the log's leaf that both sign, the
 // records of both public halves, the new key in the old one's place. The
-// old secret is gone then. One that was cut short is finished instead.
-func Rotate(ctx context.Context, dir string, l *tilelog.Log, instance string, now time.Time) (*SigningKey, error) {
+// old secret is gone then. One that was cut short is finished instead. keep is
+// given the leaf, to be made durable elsewhere too before the log shows it.
+func Rotate(ctx context.Context, dir string, l *tilelog.Log, instance string, now time.Time, keep func(leaf []byte) error) (*SigningKey, error) {
 	if err := createKey(nextPath(dir, ForExport), ForExport, now); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("rotate key: %w", err)
 	}
-	return FinishRotation(ctx, dir, l, instance, now)
+	return FinishRotation(ctx, dir, l, instance, now, keep)
 }
 
 // FinishRotation finishes a rotation that was cut short, and gives the export
-// key that signs from now on. It is called before the key is used.
-func FinishRotation(ctx context.Context, dir string, l *tilelog.Log, instance string, now time.Time) (*SigningKey, error) {
+// key that signs from now on. It is called before the key is used. keep is as in
+// [Rotate].
+func FinishRotation(ctx context.Context, dir string, l *tilelog.Log, instance string, now time.Time, keep func(leaf []byte) error) (*SigningKey, error) {
 	old, err := Load(dir, ForExport)
 	if err != nil {
 		return nil, err
@@ -51,7 +53,8 @@ func FinishRotation(ctx context.Context, dir string, l *tilelog.Log, instance st
 		return old, nil
 	}
 	if err == nil {
-		err = replaceKey(ctx, dir, l, instance, old, next, now)
+		rotation := Rotation{Instance: instance, Old: old.Public, New: next.Public, At: report.Instant(now.UnixMilli())}
+		err = replaceKey(ctx, dir, l, rotation, old, next, keep)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("rotate key %s: %w", old.Public.ID(), err)
@@ -59,19 +62,19 @@ func FinishRotation(ctx context.Context, dir string, l *tilelog.Log, instance st
 	return Load(dir, ForExport)
 }
 
-func replaceKey(ctx context.Context, dir string, l *tilelog.Log, instance string, old, next *SigningKey, now time.Time) error {
+func replaceKey(ctx context.Context, dir string, l *tilelog.Log, r Rotation, old, next *SigningKey, keep func(leaf []byte) error) error {
 	logged, err := isLogged(ctx, l, next.Public)
 	if err != nil {
 		return err
 	}
 	if !logged {
-		_, err = l.Append(ctx, func(index int64) ([]byte, error) {
-			r := Rotation{
-				Instance: instance, Old: old.Public, New: next.Public, At: report.Instant(now.UnixMilli()),
-				Log: LogPosition{l.Origin(), index},
-			}
-			return r.leaf(old.sign, next.sign)
-		})
+		var leaf []byte
+		sign := func(index int64) (_ []byte, err error) {
+			r.Log = LogPosition{l.Origin(), index}
+			leaf, err = r.leaf(old.sign, next.sign)
+			return leaf, err
+		}
+		_, err = l.Append(ctx, sign, func() error { return keep(leaf) })
 	}
 	if err == nil {
 		err = errors.Join(old.retire(dir), next.retire(dir))

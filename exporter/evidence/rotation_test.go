@@ -40,11 +40,19 @@ func TestRotate(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := logged(t, l, first, "rptx_before")
-	second, err := Rotate(t.Context(), dir, l, "lki_1", born)
+	errNoRoom := errors.New("no room")
+	if _, err := Rotate(t.Context(), dir, l, "lki_1", born, func([]byte) error { return errNoRoom }); !errors.Is(err, errNoRoom) || l.Size() != 1 {
+		t.Errorf("rotate without room for the leaf: got %v, log of %d; want %v, 1", err, l.Size(), errNoRoom)
+	}
+	var leaf []byte
+	second, err := Rotate(t.Context(), dir, l, "lki_1", born, func(made []byte) error { leaf = made; return nil })
 	if err != nil || second.Public.ID() == first.Public.ID() {
 		t.Fatalf("rotate: got %v, %v; want another key than %s", second, err, first.Public.ID())
 	}
 	after := logged(t, l, second, "rptx_after")
+	if r, err := ParseRotation(leaf); err != nil || r.New.ID() != second.Public.ID() {
+		t.Errorf("to be kept: got %q, %v; want the rotation", leaf, err)
+	}
 	got := rotations(t, l)
 	if len(got) != 1 || got[0].Old.ID() != first.Public.ID() || got[0].New.ID() != second.Public.ID() || got[0].Instance != "lki_1" {
 		t.Fatalf("got rotations %+v, want the one from %s to %s", got, first.Public.ID(), second.Public.ID())
@@ -55,7 +63,7 @@ func TestRotate(t *testing.T) {
 		}
 	}
 	wantRetired(t, dir, first)
-	if again, err := FinishRotation(t.Context(), dir, l, "lki_1", born); err != nil || again.Public.ID() != second.Public.ID() || l.Size() != 3 {
+	if again, err := FinishRotation(t.Context(), dir, l, "lki_1", born, kept); err != nil || again.Public.ID() != second.Public.ID() || l.Size() != 3 {
 		t.Errorf("nothing to finish: got %v, %v, log of %d; want the same key and 3", again, err, l.Size())
 	}
 }
@@ -101,7 +109,7 @@ func TestRotationCutShort(t *testing.T) {
 		}
 		cut(dir, l, old)
 		for range 2 {
-			key, err := FinishRotation(t.Context(), dir, l, "lki_1", born)
+			key, err := FinishRotation(t.Context(), dir, l, "lki_1", born, kept)
 			if err != nil || key.Public.ID() != next.Public.ID() {
 				t.Fatalf("%s: got %v, %v; want key %s", name, key, err, next.Public.ID())
 			}
@@ -112,6 +120,8 @@ func TestRotationCutShort(t *testing.T) {
 		wantRetired(t, dir, old)
 	}
 }
+
+func kept([]byte) error { return nil }
 
 func logRotation(t *testing.T, dir string, l *tilelog.Log, old *SigningKey) {
 	t.Helper()
