@@ -1,15 +1,22 @@
 package exporter
 
 import (
+	"encoding/binary"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"hash/fnv"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"go.etcd.io/bbolt"
+
+	"licensekit/exporter/metadb"
 )
 
 // Whoever stores sealed values in a bucket, in whichever package, has a check
@@ -57,4 +64,64 @@ func TestAllSealedBucketsAreChecked(t *testing.T) {
 			t.Errorf("bucket %q (%s) holds sealed values and is not in sealedBuckets", name, identifier)
 		}
 	}
+}
+
+// A tree that reaches beyond the pages in use, if only by one, is no good: the
+// next write would write over it.
+func TestTreeBeyondItsBounds(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), databaseFile)
+	if err := metadb.Create(path); err != nil {
+		t.Fatal(err)
+	}
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{NoFreelistSync: true})
+	if err == nil {
+		err = db.Update(func(tx *bbolt.Tx) error {
+			b, err := tx.CreateBucket([]byte("b"))
+			if err == nil {
+				err = b.Put([]byte("large"), make([]byte, 20<<10))
+			}
+			return err
+		})
+	}
+	if err == nil {
+		err = db.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := inspect(path, true); err != nil {
+		t.Fatalf("as it was written: got %v", err)
+	}
+	pages := inUse(t, path, 0)
+	if inUse(t, path, pages-1); pages < 8 {
+		t.Fatalf("got %d pages, want a long one among them", pages)
+	}
+	if _, err := inspect(path, false); err == nil || !strings.Contains(err.Error(), "within bounds") {
+		t.Errorf("of %d pages the last is out of bounds: got %v", pages, err)
+	}
+}
+
+// inUse sets how many pages bbolt's meta pages say are in use, if not 0, and
+// gives what they said.
+func inUse(t *testing.T, path string, set uint64) (pages uint64) {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const meta, atPages, atSum = 16, 16 + 40, 16 + 56
+	for _, page := range [][]byte{content[:4096], content[4096:8192]} {
+		pages = max(pages, binary.NativeEndian.Uint64(page[atPages:]))
+		if set > 0 {
+			binary.NativeEndian.PutUint64(page[atPages:], set)
+			sum := fnv.New64a()
+			sum.Write(page[meta:atSum])
+			binary.NativeEndian.PutUint64(page[atSum:], sum.Sum64())
+		}
+	}
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return pages
 }

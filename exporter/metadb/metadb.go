@@ -28,7 +28,9 @@
 // commit. When that comes to much, commits are made farther apart, see [pace].
 // The free list is not stored, for it would list all those pages with every
 // commit. The file is made longer well before the pages are needed, so that it
-// is as long as its tree wants when a tool looks at its size.
+// is as long as its tree wants when a tool looks at its size. Its last page says
+// which trees are kept no more, so that a copy which was made too slowly is told
+// from one of a single state even where its pages hang together.
 //
 // # Limits
 //
@@ -69,6 +71,7 @@ type DB struct {
 	renewed bool // see [DB.renew]
 	closed  bool
 	waiting waiting
+	tails   tails
 	stirrer *time.Timer // see [DB.stir]
 
 	handles sync.Mutex
@@ -120,6 +123,7 @@ func Open(path string, options Options) (*DB, error) {
 	if db.now, err = db.open(path); err != nil {
 		return nil, err
 	}
+	db.tails.released = int64(db.number()) - 1 // of older trees this process keeps nothing
 	db.stirrer = time.AfterFunc(time.Hour, db.touch)
 	db.stirrer.Stop()
 	return db, nil

@@ -49,6 +49,7 @@ func (db *DB) extend(used int64) error {
 	if err != nil || info.Size()-used >= growth/2 || db.now.file.Truncate(info.Size()+growth) != nil {
 		return nil // bbolt tries again when it must
 	}
+	_ = db.tellReleased(db.tails.released) // without it, slow copies are told by what does not hang together
 	if db.options.NoSync {
 		return nil
 	}

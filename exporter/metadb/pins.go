@@ -37,14 +37,24 @@ func (p *pins) hold(bolt *bbolt.DB) error {
 // supersede notes that the newest tree has been replaced.
 func (p *pins) supersede(now time.Time) { p.held[len(p.held)-1].replaced = now }
 
-// expire lets go of what was replaced before the window began.
-func (p *pins) expire(now time.Time) {
-	count := 0
-	for count < len(p.held) && !p.held[count].replaced.IsZero() && now.Sub(p.held[count].replaced) > p.window {
+// expired counts what was replaced before the window began. There is none
+// before some has been for a while, so that it is told now and then and not with
+// every commit.
+func (p *pins) expired(now time.Time) (count int) {
+	before := func(pin pin, limit time.Duration) bool {
+		return !pin.replaced.IsZero() && now.Sub(pin.replaced) > limit
+	}
+	if len(p.held) == 0 || !before(p.held[0], p.window+p.window/64) {
+		return 0
+	}
+	for count < len(p.held) && before(p.held[count], p.window) {
 		count++
 	}
-	p.release(count)
+	return count
 }
+
+// number is that of the transaction of a tree that is held.
+func (p *pins) number(i int) int64 { return int64(p.held[i].reader.ID()) }
 
 // release lets go of the oldest ones.
 func (p *pins) release(count int) {

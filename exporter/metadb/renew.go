@@ -22,6 +22,7 @@ func (db *DB) renew() error {
 		return nil
 	}
 	db.renewed = true
+	defer func() { _ = db.tellReleased(db.tails.released) }()
 	info, err := db.now.file.Stat()
 	if err != nil {
 		return err
@@ -70,6 +71,7 @@ func (db *DB) goOnInCopy() error {
 		return errors.Join(err, next.bolt.Close())
 	}
 	db.replace(next)
+	db.tails.at = nil
 	// From here on either file may have the name after a power cut, or be taken
 	// for a copy; the next start can tell, this process can't.
 	if err := errors.Join(durable.SyncDir(db.home.Dir), db.home.enter()); err != nil {

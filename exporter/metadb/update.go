@@ -144,7 +144,7 @@ func (db *DB) transact(apply func(*bbolt.Tx) error) (err error) {
 		return err
 	}
 	if db.pins != nil {
-		db.pins.expire(time.Now())
+		db.expire(time.Now())
 	}
 	tx, err := db.now.bolt.Begin(true)
 	if err != nil {

@@ -78,7 +78,7 @@ func TestCopiesWithoutProtection(t *testing.T) {
 func TestCopiesThatTakeTooLong(t *testing.T) {
 	t.Parallel()
 	o := newOriginal(t, variant(t, "200ms"))
-	for n := 1; n <= 40; n++ {
+	for n := 1; n <= 3; n++ {
 		for _, c := range o.copies([]copier{slowReader(20*time.Millisecond, 10*time.Second)}) {
 			if c.check.Copied == nil {
 				t.Fatalf("copy %d: got %v, want it to open", n, c.problems)
@@ -101,7 +101,7 @@ func TestCopiesThatTakeTooLong(t *testing.T) {
 			return
 		}
 	}
-	t.Error("got 40 whole copies, though each was read for longer than the window: nothing was tried")
+	t.Error("got 3 copies as whole ones, though each was read for longer than the window")
 }
 
 // TestCopyAcrossARestart copies while the server is stopped and started again.

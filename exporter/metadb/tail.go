@@ -1,0 +1,112 @@
+package metadb
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"slices"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// The tail is the last page of the file, beyond those that bbolt uses. It has
+// the number of the newest transaction whose tree is no longer kept for copies,
+// and is written before a page of that tree is. A tool reads it last: the tree
+// that it has read first was whole for as long as that took, if its number is
+// higher. What hangs together all the same may be of two trees.
+//
+//	magic | number, 8 bytes, big-endian | CRC-32C of both, 4 bytes
+const tailMagic = "licensekit: trees are kept after\n"
+
+// ErrLate says that a file was copied by a tool that took longer than its tree
+// was kept.
+var ErrLate = errors.New("it was read for too long while it was written to")
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func appendTail(b []byte, released int64) []byte {
+	b = binary.BigEndian.AppendUint64(append(b, tailMagic...), uint64(released))
+	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+const tailSize = len(tailMagic) + 8 + 4
+
+// parseTail tells whether it is a tail, and not what bbolt or nobody has
+// written there.
+func parseTail(b []byte) (released int64, ok bool) {
+	rest, ok := bytes.CutPrefix(b, []byte(tailMagic))
+	if !ok || len(b) != tailSize {
+		return 0, false
+	}
+	released = int64(binary.BigEndian.Uint64(rest))
+	return released, bytes.Equal(b, appendTail(nil, released))
+}
+
+// tails are where a tail is kept, as offsets: at the file's end, and at earlier
+// ends of it for tools that have looked at its size before it grew.
+type tails struct {
+	at       []int64
+	released int64
+}
+
+// tellReleased writes the tails, where anything is kept. It has the turn, and no
+// transaction is open.
+func (db *DB) tellReleased(released int64) error {
+	if db.pins == nil {
+		return nil
+	}
+	t := &db.tails
+	t.released = max(t.released, released)
+	info, err := db.now.file.Stat()
+	if err != nil {
+		return err
+	}
+	page := int64(db.now.bolt.Info().PageSize)
+	if end := (info.Size()/page - 1) * page; !slices.Contains(t.at, end) {
+		t.at = append(t.at, end)
+	}
+	used := db.now.used()
+	t.at = slices.DeleteFunc(t.at, func(offset int64) bool { return offset < used })
+	text := appendTail(nil, t.released)
+	for _, offset := range t.at {
+		if _, err := db.now.file.WriteAt(text, offset); err != nil {
+			return fmt.Errorf("write the tail of %s: %w", db.path, err)
+		}
+	}
+	return nil
+}
+
+// expire lets go of trees that were replaced before the window began, if it can
+// say so.
+func (db *DB) expire(now time.Time) {
+	if count := db.pins.expired(now); count > 0 && db.tellReleased(db.pins.number(count-1)) == nil {
+		db.pins.release(count)
+	}
+}
+
+// ReadInTime tells whether the file, a copy, was read while its newest tree was
+// kept. Errors: [ErrLate]; none where it can't be told.
+func ReadInTime(tx *bbolt.Tx) error {
+	f, err := os.Open(tx.DB().Path())
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	page := int64(tx.DB().Info().PageSize)
+	text := make([]byte, tailSize)
+	if _, err := f.ReadAt(text, (info.Size()/page-1)*page); err != nil {
+		return err
+	}
+	if released, ok := parseTail(text); ok && int64(tx.ID()) <= released {
+		return fmt.Errorf("%w: it is of transaction %d, and at its end nothing up to %d was kept any more", ErrLate, tx.ID(), released)
+	}
+	return nil
+}
