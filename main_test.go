@@ -36,6 +36,8 @@ func TestScripts(t *testing.T) {
 			root, err := os.Getwd()
 			env.Setenv("ROOT", root)
 			env.Setenv("NO_COLOR", "1")
+			// A process under the race detector would wait a second before it ends.
+			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			return err
 		},
 		Condition: condition,
