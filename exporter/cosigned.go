@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -124,6 +125,50 @@ func (e *Exporter) storeCosigned(ctx context.Context, l *Log, given, all *witnes
 			Metadata: audit.Metadata{"size": given.Size, "witnesses": names},
 		})
 	})
+}
+
+// KeptCheckpoint is a cosigned checkpoint that is kept.
+type KeptCheckpoint struct {
+	*witness.Cosigned
+	Contradicts bool // the log holds something else: it was closed for that, or lacks entries
+}
+
+// ListCosigned gives the cosigned checkpoints of a log, the largest first: those
+// that are smaller than before, which is 0 for all. next is the before of the
+// following page, 0 if there is none.
+func (e *Exporter) ListCosigned(ctx context.Context, l *Log, before int64, limit int) (page []KeptCheckpoint, next int64, err error) {
+	page = []KeptCheckpoint{}
+	sizes, err := l.CosignedSizes()
+	if err != nil {
+		return nil, 0, err
+	}
+	known, err := evidence.ReadWitnesses(e.witnesses)
+	if err != nil {
+		return nil, 0, err
+	}
+	key, err := evidence.ParseLogKey([]byte(l.Key.VerifierKey))
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, size := range slices.Backward(sizes) {
+		if before > 0 && size >= before {
+			continue
+		}
+		if len(page) == max(limit, 1) {
+			return page, page[len(page)-1].Size, nil
+		}
+		head, err := l.Cosigned(size)
+		contradicts := errors.Is(err, ErrRolledBack)
+		if err != nil && !contradicts {
+			return nil, 0, err
+		}
+		c, err := key.ReadCosigned(head.Signed, known)
+		if err = errors.Join(err, ctx.Err()); err != nil {
+			return nil, 0, fmt.Errorf("cosigned checkpoint %d of %s: %w", size, l.Origin(), err)
+		}
+		page = append(page, KeptCheckpoint{c, contradicts})
+	}
+	return page, 0, nil
 }
 
 // shown is the checkpoint that a bundle is to lead to. Errors: [ErrNotCosigned].

@@ -15,6 +15,7 @@ type cosignedInfo struct {
 	Root         string          `json:"root"`         // base64, as checkpoints have it
 	Cosignatures []cosignature   `json:"cosignatures"` // all that are kept of this size
 	LeftOut      []unknownSigner `json:"left_out"`     // on what was given; never nil
+	Contradicts  bool            `json:"contradicts_log,omitempty"`
 }
 
 type cosignature struct {
@@ -52,7 +53,7 @@ func (s *Server) keepCosigned(w http.ResponseWriter, r *request) error {
 }
 
 func describeCosigned(c *witness.Cosigned) cosignedInfo {
-	info := cosignedInfo{Origin: c.Origin, Size: c.Size, Root: c.Root.String(), LeftOut: []unknownSigner{}}
+	info := cosignedInfo{Origin: c.Origin, Size: c.Size, Root: c.Root.String(), Cosignatures: []cosignature{}, LeftOut: []unknownSigner{}}
 	for _, s := range c.By {
 		shown := cosignature{Witness: s.Witness.Name(), Key: s.Witness.String()}
 		if !s.At.IsZero() {
@@ -64,6 +65,34 @@ func describeCosigned(c *witness.Cosigned) cosignedInfo {
 		info.LeftOut = append(info.LeftOut, unknownSigner{s.Name, fmt.Sprintf("%08x", s.Hash)})
 	}
 	return info
+}
+
+// listCosigned answers with the checkpoints that witnesses signed too, the
+// largest first.
+func (s *Server) listCosigned(w http.ResponseWriter, r *request) error {
+	q, err := queryOf(r, "cursor", "limit")
+	if err != nil {
+		return err
+	}
+	before, limit, err := pageOf(q)
+	if err != nil {
+		return err
+	}
+	l, err := s.logNamed(r)
+	if err != nil {
+		return err
+	}
+	kept, next, err := s.exports.ListCosigned(r.Context(), l, before, limit)
+	if err != nil {
+		return err
+	}
+	page := []cosignedInfo{}
+	for _, c := range kept {
+		info := describeCosigned(c.Cosigned)
+		info.Contradicts = c.Contradicts
+		page = append(page, info)
+	}
+	return s.replyPage(w, r, page, next)
 }
 
 // logCosigned sends the newest checkpoint that witnesses signed too, or the one

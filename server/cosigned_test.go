@@ -131,7 +131,27 @@ func TestCosignedCheckpoint(t *testing.T) {
 	if got := string(s.get(t, logPath+"proof/0?checkpoint=cosigned").body); !strings.Contains(got, "— one.example ") {
 		t.Errorf("proof %s; want one with the cosigned checkpoint", got)
 	}
+	s.testListOfCosigned(t, one)
 	s.testCheckOfCosigned(t)
+}
+
+// testListOfCosigned wants all that is kept, the newest first and page by page.
+func (s *site) testListOfCosigned(t *testing.T, one auditor) {
+	t.Helper()
+	s.keep(t, one.sign(t, s, s.public(t, "checkpoint").body)).want(t, http.StatusOK, "")
+	for _, path := range []string{"/api/v1/log/cosignatures", "/api/v1/logs/1/cosignatures"} {
+		var first, second []cosignedInfo
+		s.do(t, call{method: "GET", path: path + "?limit=1"}).into(t, 200, &first)
+		s.do(t, call{method: "GET", path: path + "?cursor=3"}).into(t, 200, &second)
+		if len(first) != 1 || first[0].Size != 3 || len(first[0].Cosignatures) != 1 || first[0].Cosignatures[0].Witness != "one.example" {
+			t.Errorf("the first page of %s is %+v; want that of size 3, by one", path, first)
+		}
+		if len(second) != 1 || second[0].Size != 2 || len(second[0].Cosignatures) != 2 || second[0].Contradicts {
+			t.Errorf("the second page of %s is %+v; want that of size 2, by both", path, second)
+		}
+	}
+	s.do(t, call{method: "GET", path: "/api/v1/log/cosignatures?size=2"}).want(t, 400, "INVALID_QUERY")
+	s.do(t, call{method: "GET", path: "/api/v1/logs/2/cosignatures"}).want(t, 404, "NOT_FOUND")
 }
 
 // testCheckOfCosigned wants the check to look at what is kept.

@@ -121,6 +121,11 @@ func TestNotReadyWithALogThatIsBehind(t *testing.T) {
 	s.create(t, jsonExport).want(t, 503, "LOG_BEHIND")
 	s.get(t, exportsPath+"/"+old.ID+"/download").want(t, 200, "")
 	s.post(t, auth.ReportWrite, "/api/v1/activities", "application/json", `[]`).want(t, 200, "")
+	var cosigned []cosignedInfo
+	s.do(t, call{method: "GET", path: "/api/v1/log/cosignatures"}).into(t, 200, &cosigned)
+	if len(cosigned) != 1 || cosigned[0].Size != 2 || !cosigned[0].Contradicts {
+		t.Errorf("cosigned checkpoints %+v; want the one that the log does not continue", cosigned)
+	}
 }
 
 func TestNotReadyWithoutRoom(t *testing.T) {

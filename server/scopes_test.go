@@ -52,6 +52,8 @@ func entries(export string) map[string]entry {
 		"GET /api/v1/logs/:log/proof/:index":           {auth.ReportExport, "/api/v1/logs/1/proof/0", "", 200},
 		"GET /api/v1/log/cosigned":                     {"", "/api/v1/log/cosigned", "", 404}, // nobody has cosigned yet
 		"POST /api/v1/log/cosigned":                    {auth.Admin, "/api/v1/log/cosigned", `{"checkpoint":""}`, 422},
+		"GET /api/v1/log/cosignatures":                 {"", "/api/v1/log/cosignatures", "", 200},
+		"GET /api/v1/logs/:log/cosignatures":           {"", "/api/v1/logs/1/cosignatures", "", 200},
 		"GET /api/v1/logs/:log/cosigned":               {"", "/api/v1/logs/1/cosigned", "", 404},
 		"POST /api/v1/system/keys/rotate":              {auth.Admin, "/api/v1/system/keys/rotate", "", 200},
 		"GET /api/v1/system/check":                     {auth.Admin, "/api/v1/system/check", "", 200},
