@@ -5,7 +5,7 @@ go 1.26.0
 require (
 	filippo.io/torchwood v0.9.0 // tests: proofs and policies, as others read them
 	github.com/cespare/xxhash/v2 v2.3.0 // fingerprints of facts in the ledger
-	github.com/chromedp/cdproto v0.159.0 // tests: the browser's protocol
+	github.com/chromedp/cdproto v0.160.0 // tests: the browser's protocol
 	github.com/chromedp/chromedp v0.23.0 // tests: a browser for the console
 	github.com/coreos/go-systemd/v22 v22.7.0 // sockets from systemd, and word to it
 	github.com/gen2brain/go-fitz v1.24.15 // MuPDF: text and pictures of PDF pages (cgo)
@@ -18,7 +18,7 @@ require (
 	github.com/pdfcpu/pdfcpu v0.15.0 // reads what is attached to a PDF
 	github.com/prometheus/client_golang v1.25.0 // metrics
 	github.com/prometheus/client_model v0.6.3 // tests: metrics, read back
-	github.com/prometheus/common v0.72.0 // tests: metrics, read back
+	github.com/prometheus/common v0.74.0 // tests: metrics, read back
 	github.com/rivo/uniseg v0.4.7 // how wide text is in a terminal
 	github.com/rogpeppe/go-internal v1.16.0 // tests: stories of the command line
 	github.com/schollz/progressbar/v3 v3.19.1 // progress on terminals
@@ -26,7 +26,7 @@ require (
 	github.com/transparency-dev/formats v0.1.1 // witnesses' signatures; tests: checkpoints, as Tessera reads them
 	github.com/transparency-dev/merkle v0.0.2 // tests: proofs, as Tessera verifies them
 	github.com/urfave/cli/v2 v2.27.7 // the command line
-	github.com/xrash/smetrics v0.0.0-20240521201337-686a1a2994c1 // suggests what a mistyped word may have meant
+	github.com/xrash/smetrics v0.0.0-20250705151800-55b8f293f342 // suggests what a mistyped word may have meant
 	github.com/xuri/excelize/v2 v2.11.1 // XLSX
 	go.etcd.io/bbolt v1.5.0 // the database
 	go.yaml.in/yaml/v3 v3.0.6 // tests: the alert rules
@@ -51,6 +51,7 @@ require (
 	github.com/jupiterrider/ffi v0.5.0 // indirect
 	github.com/mitchellh/colorstring v0.0.0-20190213212951-d06e56a500db // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
+	github.com/pandatix/go-abnf v0.5.5 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
 	github.com/richardlehane/mscfb v1.0.9 // indirect
 	github.com/richardlehane/msoleps v1.0.6 // indirect
