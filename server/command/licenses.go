@@ -2,6 +2,7 @@ package command
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -29,16 +30,31 @@ type work struct {
 	Text    string `json:"text"`
 }
 
-// mupdfNote stands for the parts of MuPDF, which its Go module has as a compiled
-// library and without their texts.
+// partTexts are the licences of what is compiled into MuPDF, by name. Its Go
+// module has it as a library without them. Those of licensekit's own licence are
+// only named, in mupdfNote; Gumbo's is that of a font.
+//
+//go:embed mupdf
+var partTexts embed.FS
+
+// mupdfNote is what there is to say of MuPDF itself.
 const mupdfNote = `MuPDF is copyright Artifex Software, Inc. and licensed under the GNU Affero
 General Public License, version 3, whose text is that of licensekit above. Its
 source is at https://mupdf.com and https://github.com/ArtifexSoftware/mupdf.
 
-Compiled into it, each under its own licence, whose texts are in the directory
-thirdparty of MuPDF's source: brotli, extract, FreeType, Gumbo, HarfBuzz,
-jbig2dec, Little CMS, libjpeg, MuJS, OpenJPEG and zlib.
+Compiled into it under the same licence are extract and jbig2dec, copyright Artifex
+Software, Inc., and the fonts Dingbats, Nimbus Mono, Nimbus Roman, Nimbus Sans and
+Standard Symbols, copyright (URW)++. For the fonts an exception lets documents that
+they are embedded in have any licence; its text is with their source, at
+https://github.com/ArtifexSoftware/urw-base35-fonts.
+
+Compiled into it under licences of their own, which follow: Adobe's CMaps, FreeType,
+Gumbo, HarfBuzz, libjpeg, Little CMS, MuJS, OpenJPEG and zlib. This software is based
+in part on the work of the Independent JPEG Group.
 `
+
+// gumboNote stands for the copyright notice of Gumbo.
+const gumboNote = "Copyright 2010 Google Inc. Licensed under the Apache License, version 2.0.\n\n"
 
 // swaggerNote stands for what github.com/swaggest/swgui has of Swagger UI.
 const swaggerNote = `Swagger UI is copyright SmartBear Software Inc. and licensed under the Apache
@@ -75,10 +91,24 @@ func (env *Env) works() ([]work, error) {
 	all = append(all, modules...)
 	all = append(all, work{Name: "Swagger UI", Text: swaggerNote + "\n" + fonts.CJKLicense}) // the same licence
 	all = append(all, work{Name: "WenQuanYi Micro Hei (font)", Version: "0.2.0-beta", Text: fonts.CJKNotice + "\n" + fonts.CJKLicense})
-	if render.MuPDF != "" {
-		all = append(all, work{"MuPDF", render.MuPDF, mupdfNote})
+	if render.MuPDF == "" {
+		return all, nil
 	}
-	return all, nil
+	parts, err := mupdfParts()
+	return append(append(all, work{"MuPDF", render.MuPDF, mupdfNote}), parts...), err
+}
+
+// mupdfParts lists what is compiled into MuPDF under licences of its own.
+func mupdfParts() ([]work, error) {
+	all := []work{{Name: "Gumbo (in MuPDF)", Text: gumboNote + fonts.CJKLicense}} // the same licence
+	files, err := fs.Glob(partTexts, "mupdf/*.txt")
+	for _, file := range files {
+		text, readErr := partTexts.ReadFile(file)
+		err = errors.Join(err, readErr)
+		all = append(all, work{Name: strings.TrimSuffix(path.Base(file), ".txt") + " (in MuPDF)", Text: string(text)})
+	}
+	slices.SortFunc(all, func(a, b work) int { return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) })
+	return all, err
 }
 
 // linkedVersions are the versions of Go and of the modules that are linked in;

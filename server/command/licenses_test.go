@@ -148,3 +148,56 @@ func TestWorks(t *testing.T) {
 		t.Error("the DejaVu fonts have no licence")
 	}
 }
+
+// What MuPDF's library is made of is named, with its licence; what it is not made
+// of is not.
+func TestPartsOfMuPDF(t *testing.T) {
+	t.Parallel()
+	parts, err := mupdfParts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{}
+	for _, part := range parts {
+		if len(part.Text) < 500 {
+			t.Errorf("%s has the licence %q, want a whole one", part.Name, part.Text)
+		}
+		named[strings.TrimSuffix(part.Name, " (in MuPDF)")] = true
+	}
+	libraries, err := filepath.Glob(filepath.Join(linkedModules(t)["github.com/gen2brain/go-fitz"], "libs", "libmupdf*.a"))
+	if err != nil || len(libraries) < 2 {
+		t.Fatalf("the libraries of MuPDF are %v, %v", libraries, err)
+	}
+	var symbols []byte
+	for _, library := range libraries {
+		if !strings.Contains(library, runtime.GOOS+"_"+runtime.GOARCH) {
+			continue
+		}
+		text, err := os.ReadFile(library)
+		if err != nil {
+			t.Fatal(err)
+		}
+		symbols = append(symbols, text...)
+	}
+	if symbols == nil {
+		t.Skipf("there is no library of MuPDF for %s on %s", runtime.GOOS, runtime.GOARCH)
+	}
+	for symbol, part := range map[string]string{
+		"FT_Init_FreeType": "FreeType", "hb_shape": "HarfBuzz", "cmsCreateTransform": "Little CMS", "jpeg_read_header": "libjpeg", "js_newstate": "MuJS",
+		"opj_decode": "OpenJPEG", "inflateInit": "zlib", "gumbo_parse": "Gumbo", "cmap_UniJIS_UTF16_H": "Adobe CMaps",
+		"BrotliDecoder": "Brotli", "TessBaseAPI": "Tesseract", "ZXing": "ZXing", "archive_read_open": "libarchive", "png_read_info": "libpng",
+	} {
+		if linked := strings.Contains(string(symbols), symbol); linked != named[part] {
+			t.Errorf("%s is linked in: %v, named: %v", part, linked, named[part])
+		}
+		delete(named, part)
+	}
+	for part := range named {
+		t.Errorf("%s is named, and this test does not know it", part)
+	}
+	for symbol, own := range map[string]string{"jbig2_ctx_new": "jbig2dec", "extract_begin": "extract", "NimbusRoman_Regular": "Nimbus Roman"} {
+		if strings.Contains(string(symbols), symbol) != strings.Contains(mupdfNote, own) {
+			t.Errorf("the note on MuPDF has %s: %v", own, strings.Contains(mupdfNote, own))
+		}
+	}
+}
