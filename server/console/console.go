@@ -38,6 +38,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"licensekit/auth"
@@ -74,6 +75,7 @@ type Console struct {
 	sessions *sessions
 	uploads  *uploads
 	origin   *http.CrossOriginProtection
+	rotating sync.Mutex // held while the key that signs exports is replaced
 }
 
 // New gives the console of an API, as the patterns that it answers.

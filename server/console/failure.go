@@ -40,6 +40,9 @@ var remedies = map[string]string{
 	"ATOMIC_REJECTED":      "Correct the rows, or import the good ones alone.",
 	"UNKNOWN_FIELD":        "Choose for each column what it is read into.",
 	"MISSING_FIELD":        "Choose the column that has it, or give it one value for all rows.",
+	"LOG_BEHIND":           "Bring the newest copy of the data directory; if there is none, stop the server and run licensekit log restart.",
+	"LOG_CONTRADICTED":     "Keep the file, and find out who has the log's key.",
+	"KEY_CHANGED":          "Look at the keys before you replace another one.",
 	"IDEMPOTENCY_CONFLICT": "Load the form again and send it once more.",
 }
 

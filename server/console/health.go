@@ -61,29 +61,37 @@ func escaped(text string) template.HTML { return template.HTML(template.HTMLEsca
 // the API's words.
 func (v *visit) readiness() (vital, error) {
 	shown := vital{Label: v.locale.text("Server"), Value: escaped(v.locale.text("ready")), Status: "good"}
+	reasons, err := v.unready()
+	if err != nil || len(reasons) == 0 {
+		return shown, err
+	}
+	said := []string{v.locale.text("not ready")}
+	for _, reason := range reasons {
+		said = append(said, reason.Message)
+	}
+	shown.Value, shown.Status = escaped(strings.Join(said, ": ")), "bad"
+	return shown, nil
+}
+
+// reason is one for which the server can't do all of its work.
+type reason struct{ Code, Message string }
+
+// unready gives the reasons, none if it can.
+func (v *visit) unready() ([]reason, error) {
 	r, err := http.NewRequestWithContext(v.context(), http.MethodGet, "/readyz", nil)
 	if err != nil {
-		return shown, err
+		return nil, err
 	}
 	w := &held{header: http.Header{}}
 	inner{v}.ServeHTTP(w, r)
 	if w.status == http.StatusOK {
-		return shown, nil
+		return nil, nil
 	}
 	var body struct {
-		Data struct {
-			Reasons []struct{ Message string }
-		}
+		Data struct{ Reasons []reason }
 	}
-	if err := json.Unmarshal(w.body.Bytes(), &body); err != nil {
-		return shown, err
-	}
-	reasons := []string{v.locale.text("not ready")}
-	for _, reason := range body.Data.Reasons {
-		reasons = append(reasons, reason.Message)
-	}
-	shown.Value, shown.Status = escaped(strings.Join(reasons, ": ")), "bad"
-	return shown, nil
+	err = json.Unmarshal(w.body.Bytes(), &body)
+	return body.Data.Reasons, err
 }
 
 // held is an answer in memory, whatever its status.

@@ -1,13 +1,10 @@
 package console
 
 import (
-	"encoding/base64"
-	"encoding/binary"
-	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"licensekit/exporter/evidence"
@@ -17,6 +14,7 @@ import (
 const (
 	logPath     = "/console/log"
 	apiLogsPath = "/api/v1/logs"
+	apiKeysOf   = "/api/v1/system/public-keys"
 )
 
 // logFacts is what is shown of one of the logs.
@@ -29,43 +27,62 @@ type logFacts struct {
 	VerifierKey string `json:"verifier_key"`
 }
 
+func (l logFacts) api() string { return apiLogsPath + "/" + strconv.Itoa(l.Number) }
+
 // logPage is what the page of keys and logs shows. All of it is public.
 type logPage struct {
 	Keys       []evidence.PublicKeyRecord // that sign exports, the active one first
 	Log        logFacts
 	Closed     []logFacts
-	Checkpoint string // the newest, a signed note
-	Cosigned   *cosigned
+	Checkpoint string     // the newest, a signed note
+	Cosigned   []cosigned // the newest first
+	Behind     *failure   // why nothing is entered in the log; nil if that is not so
+	Unread     *failure   // why those can't be shown
+	Older      string     // the following page's URL, "" on the last
+	Newest     string     // the first page's URL, "" on it
+	Seen       int64      // up to where witnesses have seen it
+	Proof      string     // the URL of what they are sent next, "" if they have seen all of it
+
+	Given   string    // witnesses' keys, in the form
+	Kept    *cosigned // what the form has brought
+	Failure *failure  // or why it was not taken
 }
 
-// cosigned is the newest checkpoint that witnesses signed too.
+// cosigned is a checkpoint that witnesses signed too, as the API tells of it.
 type cosigned struct {
-	Size      int64
-	Text      string
-	Witnesses []witness
+	Size         int64
+	Root         string
+	Cosignatures []struct {
+		Witness string
+		At      time.Time `json:"cosigned_at"` // by the witness's clock; zero where it says none
+	}
+	LeftOut []struct {
+		Name    string
+		KeyHash string `json:"key_hash"`
+	} `json:"left_out"`
+	Contradicts bool   `json:"contradicts_log"`
+	URL         string `json:"-"` // of the signed note, "" where the API does not give it
 }
 
-// witness is who cosigned a checkpoint, and when by their own clock.
-type witness struct {
-	Name string
-	At   time.Time // zero where they say none
-}
+// shownCosigned is how many cosigned checkpoints a page has.
+const shownCosigned = "10"
 
 // showLog shows with what exports are signed, and the log that they stand in.
 func (c *Console) showLog(v *visit) error {
-	page := logPage{}
-	var keys []evidence.PublicKeyRecord
-	if _, err := v.call(http.MethodGet, "/api/v1/system/public-keys", nil, nil, &keys); err != nil {
+	page, err := v.logPage()
+	if err != nil {
 		return err
 	}
-	for _, k := range keys {
-		if k.Purpose == evidence.ForExport {
-			page.Keys = append(page.Keys, k)
-		}
+	return v.show(http.StatusOK, "log", page)
+}
+
+func (v *visit) logPage() (page logPage, err error) {
+	if page.Keys, err = v.exportKeys(); err != nil {
+		return page, err
 	}
 	var logs []logFacts
 	if _, err := v.call(http.MethodGet, apiLogsPath, nil, nil, &logs); err != nil {
-		return err
+		return page, err
 	}
 	for _, l := range logs {
 		if l.Status == "active" {
@@ -74,21 +91,69 @@ func (c *Console) showLog(v *visit) error {
 			page.Closed = append(page.Closed, l)
 		}
 	}
-	prefix := apiLogsPath + "/" + strconv.Itoa(page.Log.Number)
-	var err error
-	if page.Checkpoint, err = v.text(prefix + "/checkpoint"); err != nil {
-		return err
+	reasons, err := v.unready()
+	if err != nil {
+		return page, err
 	}
-	text, err := v.text(prefix + "/cosigned")
-	var none *client.Error
-	switch {
-	case errors.As(err, &none) && none.Status == http.StatusNotFound:
-	case err != nil:
-		return err
-	default:
-		page.Cosigned = readCosigned(text)
+	for _, reason := range reasons {
+		if reason.Code == "LOG_BEHIND" {
+			page.Behind = &failure{Code: reason.Code, Message: reason.Message}
+		}
 	}
-	return v.show(http.StatusOK, "log", page)
+	if page.Checkpoint, err = v.text(page.Log.api() + "/checkpoint"); err != nil {
+		return page, err
+	}
+	v.addCosigned(&page)
+	return page, nil
+}
+
+// exportKeys are the keys that sign exports, the active one first.
+func (v *visit) exportKeys() (keys []evidence.PublicKeyRecord, err error) {
+	var all []evidence.PublicKeyRecord
+	if _, err := v.call(http.MethodGet, apiKeysOf, nil, nil, &all); err != nil {
+		return nil, err
+	}
+	for _, k := range all {
+		if k.Purpose == evidence.ForExport {
+			keys = append(keys, k)
+		}
+	}
+	return keys, nil
+}
+
+// addCosigned adds what witnesses have cosigned, and what to send them next.
+// Damage there is no reason not to show the rest.
+func (v *visit) addCosigned(page *logPage) {
+	query := v.query("cursor")
+	ask := url.Values{"limit": {shownCosigned}}
+	if query.Has("cursor") {
+		ask.Set("cursor", query.Get("cursor"))
+		page.Newest = logPath
+	}
+	next, err := v.call(http.MethodGet, page.Log.api()+"/cosignatures", ask, nil, &page.Cosigned)
+	newest := page.Cosigned
+	if err == nil && query.Has("cursor") {
+		newest = nil
+		_, err = v.call(http.MethodGet, page.Log.api()+"/cosignatures", url.Values{"limit": {"1"}}, nil, &newest)
+	}
+	if err != nil {
+		page.Unread = v.failureOf(err)
+		return
+	}
+	for i, one := range page.Cosigned {
+		if !one.Contradicts {
+			page.Cosigned[i].URL = page.Log.api() + "/cosigned?size=" + strconv.FormatInt(one.Size, 10)
+		}
+	}
+	if next.NextCursor != nil {
+		page.Older = with(logPath, query, "cursor", strconv.FormatInt(*next.NextCursor, 10))
+	}
+	if len(newest) > 0 {
+		page.Seen = newest[0].Size
+	}
+	if page.Seen < page.Log.Size {
+		page.Proof = page.Log.api() + "/consistency?from=" + strconv.FormatInt(page.Seen, 10)
+	}
 }
 
 // text asks for what the API answers with in plain text.
@@ -100,27 +165,4 @@ func (v *visit) text(path string) (string, error) {
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	return string(text), err
-}
-
-// readCosigned takes a cosigned checkpoint apart (C2SP tlog-checkpoint and
-// tlog-cosignature). The server has checked the signatures.
-func readCosigned(text string) *cosigned {
-	body, signatures, _ := strings.Cut(text, "\n\n")
-	lines := strings.Split(body, "\n")
-	found := &cosigned{Text: text}
-	if len(lines) > 1 {
-		found.Size, _ = strconv.ParseInt(lines[1], 10, 64)
-	}
-	for line := range strings.Lines(signatures) {
-		fields := strings.Fields(line) // a dash, the name, key hash and signature
-		if len(fields) != 3 || fields[1] == lines[0] {
-			continue
-		}
-		w := witness{Name: fields[1]}
-		if raw, err := base64.StdEncoding.DecodeString(fields[2]); err == nil && len(raw) > 12 {
-			w.At = time.Unix(int64(binary.BigEndian.Uint64(raw[4:12])), 0)
-		}
-		found.Witnesses = append(found.Witnesses, w)
-	}
-	return found
 }

@@ -1,15 +1,28 @@
 package console_test
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp"
 
 	"licensekit/auth"
 	"licensekit/exporter/evidence"
 	"licensekit/exporter/evidence/witness"
+	"licensekit/server"
 )
 
 // Who may do nothing at all may see what is public.
@@ -19,21 +32,241 @@ func TestKeysAndLog(t *testing.T) {
 	s.freeze(t, `{"report_kind":"usage-ledger"}`)
 	b := s.signedIn(t, auth.ReportWrite)
 	b.open("/console/log")
-	b.shows("Keys that sign exports", "since", "No one has cosigned a checkpoint yet")
+	b.shows("Keys that sign exports", "since", "No one has cosigned a checkpoint yet", "The first time, all that there is")
+	if n := b.count("main form, main a[href$=rotation]"); n != 0 {
+		t.Errorf("%d ways to change something are shown to who may not", n)
+	}
 	s.api(t, "POST", "/api/v1/system/keys/rotate", "application/json", nil, nil)
-	s.cosign(t, "auditor.example/w1")
+	s.keep(t, s.newAuditor(t, "auditor.example/w1"))
+	s.freeze(t, `{"report_kind":"usage-summary"}`)
 	b.open("/console/log")
-	b.shows("active", "retired", "up to 2 entries", "auditor.example/w1", time.Now().UTC().Format("2 Jan 2006"))
+	b.shows("active", "retired", "2 entries", "auditor.example/w1", time.Now().UTC().Format("2 Jan 2006"), "what they saw last, 2 entries")
 	b.press("details summary")
 	b.shows("BEGIN PUBLIC KEY")
 	if checkpoint, want := b.text("#checkpoint"), string(s.fetch(t, "/api/v1/log/checkpoint")); checkpoint != strings.Join(strings.Fields(want), " ") {
 		t.Errorf("the page shows the checkpoint %q, want %q", checkpoint, want)
 	}
+	for name, path := range map[string]string{"cosigned-2.txt": "/api/v1/log/cosigned", "consistency-2-3.txt": "/api/v1/log/consistency?from=2"} {
+		link := evaluate[string](b, fmt.Sprintf(`document.querySelector("a[download='%s']").getAttribute("href")`, name))
+		if got, want := string(s.fetch(t, link)), string(s.fetch(t, path)); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
 	b.inspect("log")
 }
 
-// cosign has the newest checkpoint cosigned by a witness of its own.
-func (s *site) cosign(t testing.TB, name string) {
+// The key is replaced by who has read what that means, once.
+func TestKeyIsReplaced(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	id := s.freeze(t, `{"report_kind":"usage-ledger"}`)
+	before := s.exportKeys(t)
+	b := s.signedIn(t, auth.Admin)
+	b.open("/console/log")
+	b.click("a[href$=rotation]")
+	b.shows("The key that signs now", before[0].KID, "Reviewers need the new key")
+	b.inspect("rotation")
+	if status := b.click("main form button"); status != 200 {
+		t.Errorf("replacing the key gives status %d, want 200", status)
+	}
+	after := s.exportKeys(t)
+	if len(after) != 2 || after[0].KID == before[0].KID || after[1].KID != before[0].KID {
+		t.Fatalf("keys %v, want a new one before %v", after, before)
+	}
+	b.shows("Give reviewers the new key", after[0].KID, strings.Join(strings.Fields(after[0].PEM), " "))
+	b.inspect("rotated")
+	b.open("/console/exports/" + id + "/verification")
+	b.shows("verified")
+
+	// A form that is old, or that comes many times at once, replaces no other key.
+	v := s.visitor(t, auth.Admin)
+	form := url.Values{"form_token": {v.secret("/console/log/rotation")}, "key": {before[0].KID}}
+	if resp, page := v.send("POST", "/console/log/rotation", form); resp.StatusCode != 409 || !containsAll(page, "The key was replaced since", "Look at the keys") {
+		t.Errorf("an old form gives status %d, want 409: %.2000s", resp.StatusCode, page)
+	}
+	form.Set("key", after[0].KID)
+	var sent sync.WaitGroup
+	for range 6 {
+		sent.Go(func() { v.send("POST", "/console/log/rotation", form) })
+	}
+	sent.Wait()
+	if got := s.exportKeys(t); len(got) != 3 {
+		t.Errorf("a form that was sent six times leaves %d keys, want 3", len(got))
+	}
+	form = url.Values{"key": {s.exportKeys(t)[0].KID}}
+	if resp, _ := v.send("POST", "/console/log/rotation", form); resp.StatusCode != 403 {
+		t.Errorf("without the form's secret: status %d, want 403", resp.StatusCode)
+	}
+	other := s.visitor(t, auth.ReportExport)
+	form.Set("form_token", other.secret("/console/exports"))
+	if resp, _ := other.send("POST", "/console/log/rotation", form); resp.StatusCode != 403 {
+		t.Errorf("without the scope: status %d, want 403", resp.StatusCode)
+	}
+	if got := s.exportKeys(t); len(got) != 3 {
+		t.Errorf("what was refused leaves %d keys, want 3", len(got))
+	}
+}
+
+func (s *site) exportKeys(t testing.TB) (keys []evidence.PublicKeyRecord) {
+	t.Helper()
+	var all []evidence.PublicKeyRecord
+	s.api(t, "GET", "/api/v1/system/public-keys", "", nil, &all)
+	for _, k := range all {
+		if k.Purpose == evidence.ForExport {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+// What a witness brings back is kept, with whoever is known among its signers.
+func TestCosignedCheckpointIsBrought(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.freeze(t, `{"report_kind":"usage-ledger"}`)
+	one, two := s.newAuditor(t, "one.example"), s.newAuditor(t, "two.example")
+	checkpoint := s.fetch(t, "/api/v1/log/checkpoint")
+	signed := one.sign(t, s, checkpoint)
+	others := strings.SplitAfter(string(two.sign(t, s, checkpoint)), "\n")
+	signed = append(signed, others[len(others)-2]...) // its last line, the cosignature
+	file := filepath.Join(t.TempDir(), "cosigned.txt")
+	if err := os.WriteFile(file, signed, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := s.signedIn(t, auth.Admin)
+	b.open("/console/log")
+	bring := func(keys string) int {
+		t.Helper()
+		b.do(chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{file}))
+		b.fill("#witnesses", keys)
+		return b.click("form[enctype] button")
+	}
+	if status := bring("nonsense"); status != 422 {
+		t.Errorf("a key that is none gives status %d, want 422", status)
+	}
+	b.shows("witnesses[0]", "Correct the value")
+	if got := evaluate[string](b, `document.querySelector("#witnesses").value`); got != "nonsense" {
+		t.Errorf("the form comes back with %q, want what was typed", got)
+	}
+	if status := bring("\n" + one.key.String() + "\n"); status != 200 {
+		t.Errorf("bringing it gives status %d, want 200", status)
+	}
+	b.shows("The checkpoint of 1 entry is kept", "Left out, since its key is not known: two.example", "one.example")
+	if n := b.count("a[download^=consistency]"); n != 0 {
+		t.Error("there is something more to send to witnesses, who have seen all")
+	}
+	b.inspect("cosigned")
+	if status := bring(two.key.String()); status != 200 {
+		t.Errorf("bringing it again gives status %d, want 200", status)
+	}
+	if got := string(s.fetch(t, "/api/v1/log/cosigned")); !containsAll(got, "\n— one.example ", "\n— two.example ") {
+		t.Errorf("kept is %s, want the signatures of both", got)
+	}
+
+	v := s.visitor(t, auth.Admin)
+	secret := v.secret("/console/log")
+	for what, try := range map[string]struct {
+		fields map[string]string
+		file   string
+		status int
+	}{
+		"without a secret":       {nil, string(signed), 403},
+		"without a file":         {map[string]string{"form_token": secret}, "", 422},
+		"what is no checkpoint":  {map[string]string{"form_token": secret}, "\xff\x00", 422},
+		"a file that is too big": {map[string]string{"form_token": secret}, strings.Repeat("x", 2<<20), 413},
+	} {
+		if resp, page := v.bring(try.fields, try.file); resp.StatusCode != try.status || !strings.Contains(page, "<html") {
+			t.Errorf("%s: status %d, want the page of %d", what, resp.StatusCode, try.status)
+		}
+	}
+	if resp, _ := v.send("POST", "/console/log/cosigned", url.Values{"form_token": {secret}}); resp.StatusCode != 400 {
+		t.Errorf("a form without files gives status %d, want 400", resp.StatusCode)
+	}
+}
+
+// bring sends the form by which cosigned checkpoints come.
+func (v *visitor) bring(fields map[string]string, file string) (*http.Response, string) {
+	v.t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	for name, value := range fields {
+		form.WriteField(name, value)
+	}
+	if file != "" {
+		part, err := form.CreateFormFile("checkpoint", "cosigned.txt")
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		part.Write([]byte(file))
+	}
+	form.Close()
+	return v.sendBody("POST", "/console/log/cosigned", &body, "Content-Type", form.FormDataContentType())
+}
+
+// With many cosigned checkpoints there are pages of them, and what to send next
+// continues the newest on each.
+func TestManyCosignedCheckpoints(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	auditor := s.newAuditor(t, "auditor.example")
+	for range 12 {
+		s.freeze(t, `{"report_kind":"usage-ledger"}`)
+		s.keep(t, auditor)
+	}
+	s.freeze(t, `{"report_kind":"usage-ledger"}`)
+	v := s.visitor(t, auth.ReportExport)
+	_, first := v.send("GET", "/console/log", nil)
+	if !containsAll(first, `download="cosigned-12.txt"`, `download="cosigned-3.txt"`, `href="/console/log?cursor=3"`, "consistency-12-13.txt") || strings.Contains(first, "cosigned-2.txt") {
+		t.Errorf("the first page has not the newest ten, or not what leads on: %s", first)
+	}
+	_, second := v.send("GET", "/console/log?cursor=3", nil)
+	if !containsAll(second, `download="cosigned-2.txt"`, `download="cosigned-1.txt"`, `href="/console/log"`, "consistency-12-13.txt") || strings.Contains(second, "cosigned-3.txt") {
+		t.Errorf("the second page has not the others: %s", second)
+	}
+	if _, wrong := v.send("GET", "/console/log?cursor=x", nil); !containsAll(wrong, "cursor", "Keys that sign exports") {
+		t.Errorf("a cursor that is none: %s", wrong)
+	}
+}
+
+// An older copy that knows of entries that it lacks says so, and shows by whom.
+func TestLogThatIsBehind(t *testing.T) {
+	t.Parallel()
+	data, older := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "older")
+	first, stop, err := start(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.freeze(t, `{"report_kind":"usage-ledger"}`)
+	if err := errors.Join(stop(), os.CopyFS(older, os.DirFS(data))); err != nil {
+		t.Fatal(err)
+	}
+	second := newSite(t, func(o *server.Options) { o.Data = data })
+	second.freeze(t, `{"report_kind":"usage-summary"}`)
+	seen := second.newAuditor(t, "auditor.example").sign(t, second, second.fetch(t, "/api/v1/log/checkpoint"))
+	dir := filepath.Join(older, "log", "cosigned")
+	if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, "2"), seen, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	v := newSite(t, func(o *server.Options) { o.Data, o.Keys = older, filepath.Join(data, "keys") }).visitor(t, auth.Admin)
+	resp, page := v.send("GET", "/console/log", nil)
+	if resp.StatusCode != 200 || !containsAll(page, "an older copy whose log lacks entries", "run licensekit log restart", "contradicts the log", "auditor.example") || strings.Contains(page, "Download the proof") {
+		t.Errorf("status %d, want a page that says what is lacking: %s", resp.StatusCode, page)
+	}
+	key := regexp.MustCompile(`name="key" value="(\w+)"`)
+	_, page = v.send("GET", "/console/log/rotation", nil)
+	form := url.Values{"form_token": {v.secret("/console/log")}, "key": {key.FindStringSubmatch(page)[1]}}
+	if resp, page := v.send("POST", "/console/log/rotation", form); resp.StatusCode != 503 || !containsAll(page, "LOG_BEHIND", "run licensekit log restart") {
+		t.Errorf("replacing the key gives status %d, want 503 and what to do", resp.StatusCode)
+	}
+}
+
+// auditor is a witness.
+type auditor struct {
+	key    witness.Key
+	secret ed25519.PrivateKey
+}
+
+func (s *site) newAuditor(t testing.TB, name string) auditor {
 	t.Helper()
 	public, secret, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -43,6 +276,12 @@ func (s *site) cosign(t testing.TB, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return auditor{key, secret}
+}
+
+// sign adds the auditor's cosignature to a checkpoint.
+func (a auditor) sign(t testing.TB, s *site, checkpoint []byte) []byte {
+	t.Helper()
 	var logs []struct {
 		VerifierKey string `json:"verifier_key"`
 	}
@@ -51,9 +290,9 @@ func (s *site) cosign(t testing.TB, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := logKey.ReadCosigned(s.fetch(t, "/api/v1/log/checkpoint"), []witness.Key{key})
+	c, err := logKey.ReadCosigned(checkpoint, []witness.Key{a.key})
 	if err == nil {
-		err = c.Cosign(key, func(message []byte) []byte { return ed25519.Sign(secret, message) }, time.Now())
+		err = c.Cosign(a.key, func(message []byte) []byte { return ed25519.Sign(a.secret, message) }, time.Now())
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -62,9 +301,16 @@ func (s *site) cosign(t testing.TB, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := json.Marshal(map[string]any{"checkpoint": string(signed), "witnesses": []string{key.String()}})
+	return signed
+}
+
+// keep has the newest checkpoint cosigned and keeps it.
+func (s *site) keep(t testing.TB, a auditor) {
+	t.Helper()
+	signed := a.sign(t, s, s.fetch(t, "/api/v1/log/checkpoint"))
+	body, err := json.Marshal(map[string]any{"checkpoint": string(signed), "witnesses": []string{a.key.String()}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.api(t, "POST", "/api/v1/log/cosigned", "application/json", strings.NewReader(string(body)), nil)
+	s.api(t, "POST", "/api/v1/log/cosigned", "application/json", bytes.NewReader(body), nil)
 }

@@ -62,6 +62,9 @@ func (c *Console) pages() []page {
 
 		{"GET " + eventsPath, auth.EventRead, c.listEvents, false},
 		{"GET " + logPath, "", c.showLog, false},
+		{"POST " + cosignedPath, auth.Admin, c.keepCosigned, false},
+		{"GET " + rotationPath, auth.Admin, c.showRotation, false},
+		{"POST " + rotationPath, auth.Admin, c.rotateKey, false},
 		{"GET " + apiPath, "", c.showAPI, true},
 
 		{home, "", c.notFound, true},
