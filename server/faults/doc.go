@@ -4,6 +4,12 @@
 // # What goes wrong
 //
 //   - kill -9 at random instants of load and of start (kill_test.go)
+//   - the power fails (power_test.go). A run is traced by strace, and replayed on
+//     a model of a disk (medium_test.go) up to some moment; of what was not
+//     synced then, names and data survive in parts, as luck has it
+//     (luck_test.go), and what a client was told must be there from the moment on
+//     at which its answer was begun. With syncs that do nothing the same test
+//     must see losses
 //   - a system call that ends in EIO or ENOSPC, a full disk, a read-only one
 //     (disk_test.go)
 //   - a bit that flips at rest, or under a server (rot_test.go)

@@ -1,0 +1,391 @@
+//go:build linux
+
+package faults
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"licensekit/exporter"
+)
+
+// powerCuts is how often TestPowerLoss cuts the power, and set by
+// LICENSEKIT_POWER_CUTS.
+const powerCuts = 40
+
+// TestPowerLoss cuts the power at many moments of a run of the program, and
+// opens what the disk may hold then. The controls do so with a disk that does
+// not do what it is asked to; the same test must see that.
+func TestPowerLoss(t *testing.T) {
+	need(t, "strace")
+	t.Parallel()
+	s := newStory(t)
+	for _, c := range s.cut(t, count("LICENSEKIT_POWER_CUTS", powerCuts), nil) {
+		t.Run(fmt.Sprintf("after moment %d", c.moment), func(t *testing.T) {
+			t.Parallel()
+			c.wantNothingLost(t)
+			if t.Failed() {
+				t.Logf("%v\nnot there: %s", c, strings.Join(c.lost, "; "))
+			}
+		})
+	}
+	for name, ignores := range unsynced {
+		cuts := s.cut(t, controlCuts, ignores)
+		t.Run("without syncs of "+name, func(t *testing.T) {
+			t.Parallel()
+			failed := 0
+			var problems []error
+			for _, c := range cuts {
+				found := c.loses(t)
+				failed += one(len(found) > 0)
+				problems = append(problems, found...)
+			}
+			if failed == 0 {
+				t.Fatal("got no loss: the test sees nothing")
+			}
+			t.Logf("%d of %d cuts lost something: %.200v", failed, len(cuts), problems[0])
+		})
+	}
+}
+
+// controlCuts is how often each control cuts the power.
+const controlCuts = 3
+
+// unsynced are the controls: syncs that do nothing, from the moment on at which
+// the token was given out.
+var unsynced = map[string]func(path string, directory bool) bool{
+	"anything":    func(string, bool) bool { return true },
+	"directories": func(_ string, directory bool) bool { return directory },
+	"meta.db":     func(path string, _ bool) bool { return filepath.Base(path) == "meta.db" },
+	"blobs":       func(path string, directory bool) bool { return !directory && strings.Contains(path, "/blobs/") },
+	"the log":     func(path string, directory bool) bool { return !directory && strings.Contains(path, "/log/") },
+}
+
+// story is a run of the program that was traced, and what its clients were told.
+type story struct {
+	base    string // the directory that is the disk
+	moments []moment
+	whole   *replay // of all moments
+	book    *book
+	told    []int // the moments from which on its facts were known
+	admin   string
+}
+
+func newStory(t *testing.T) *story {
+	t.Helper()
+	base, traces := filepath.Join(t.TempDir(), "disk"), t.TempDir()
+	if err := os.Mkdir(base, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := &story{base: base, book: &book{}}
+	trace := filepath.Join(traces, "token")
+	line := append(tracer(trace), program, "token", "issue", "--data", dataIn(base), "--name", "faults", "--scope", "admin")
+	token, err := exec.Command(line[0], line[1:]...).Output()
+	if err != nil {
+		t.Fatalf("token issue: %v", err)
+	}
+	s.admin = strings.TrimSpace(string(token))
+	s.add(t, trace)
+	for n := 1; n <= 2; n++ {
+		trace := filepath.Join(traces, fmt.Sprint("serve", n))
+		s.serve(t, n, trace)
+		s.add(t, trace)
+	}
+	s.whole = newReplay(base)
+	for _, m := range s.moments {
+		if err := s.whole.next(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.whole.medium.root.compare(base); err != nil {
+		t.Fatalf("the replay differs from the disk: %v", err)
+	}
+	for _, f := range s.book.all() {
+		s.told = append(s.told, s.tellingOf(f))
+	}
+	t.Logf("%d moments; %s", len(s.moments), s.book.summary())
+	return s
+}
+
+// dataIn is the data directory on a disk.
+func dataIn(base string) string { return filepath.Join(base, "data") }
+
+// serve runs a server, and clients that use it one after the other and at the
+// same time.
+func (s *story) serve(t *testing.T, round int, trace string) {
+	t.Helper()
+	c := &clients{t: t, book: s.book, rotates: true, serial: 1000 * round}
+	i := launch(t, dataIn(s.base), tracer(trace))
+	if !i.up(s.admin) {
+		t.Fatalf("start: got the end of the process, want a server:\n%s", &i.output)
+	}
+	i.pid = i.traced()
+	c.script(t.Context(), i, round)
+	ctx, cancel := context.WithCancel(t.Context())
+	before := len(about(s.book.all(), export))
+	ended := c.begin(ctx, i, 4)
+	for deadline := time.Now().Add(patience); len(about(s.book.all(), export)) < before+25; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the clients get nothing done:\n%s", &i.output)
+		}
+	}
+	cancel()
+	ended()
+	c.settle(i)
+	c.follow(i)
+	if c.complain(); t.Failed() {
+		t.FailNow()
+	}
+	if code := i.stop(); code != 0 {
+		t.Fatalf("stop: got exit code %d, want 0:\n%s", code, &i.output)
+	}
+}
+
+func (s *story) add(t *testing.T, path string) {
+	t.Helper()
+	trace, err := readTrace(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.moments = append(s.moments, trace.moments...)
+}
+
+// tellingOf is the moment from which on a fact was known to a client: that at
+// which its answer was begun, or the first that is surely later.
+func (s *story) tellingOf(f fact) int {
+	if at, ok := s.whole.answers[f.event]; ok {
+		return at
+	}
+	for n, m := range s.moments {
+		if m.at.After(f.at) {
+			return n + 1
+		}
+	}
+	return len(s.moments)
+}
+
+// cut cuts the power a number of times, one in eight of them before the token
+// was given out. If some syncs are ignored, all are in the second half, and
+// nothing is there by chance alone.
+func (s *story) cut(t *testing.T, number int, ignores func(path string, directory bool) bool) (cuts []*powerCut) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+	given, r := s.whole.answers[s.admin], newReplay(s.base)
+	var at []int
+	for n := range number {
+		switch {
+		case ignores != nil:
+			at = append(at, s.draw(random, len(s.moments)/2, len(s.moments)))
+		case n%8 == 0:
+			at = append(at, s.draw(random, 0, given))
+		default:
+			at = append(at, s.draw(random, given, len(s.moments)))
+		}
+	}
+	if ignores != nil {
+		r.ignores = func(path string, directory bool) bool { return r.moment > given && ignores(path, directory) }
+	}
+	slices.Sort(at)
+	for _, moment := range at {
+		for r.moment < moment {
+			if err := r.next(s.moments[r.moment]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c := &powerCut{moment: moment, luck: newLuck(random, r.medium), copied: random.IntN(6) == 0}
+		if ignores != nil {
+			c.luck = &luck{random: random, names: some, data: some, sizes: some, chance: 0.5, torn: sectorSize}
+		}
+		if err := c.lay(r, filepath.Join(t.TempDir(), "disk")); err != nil {
+			t.Fatal(err)
+		}
+		if given <= moment {
+			c.admin = s.admin
+		}
+		for n, f := range s.book.all() {
+			if s.told[n] <= moment {
+				c.facts = append(c.facts, f)
+			} else {
+				c.later = append(c.later, f)
+			}
+		}
+		cuts = append(cuts, c)
+	}
+	return cuts
+}
+
+// draw picks a moment: before or after an answer, a sync, a change of a name or
+// a write.
+func (s *story) draw(random *rand.Rand, from, to int) int {
+	kinds := []kind{ofAnswers, ofSyncs, ofNames, ofContent}
+	for {
+		at := s.whole.moments[kinds[random.IntN(len(kinds))]]
+		moment := at[random.IntN(len(at))] - random.IntN(2)
+		if moment >= from && moment < to {
+			return moment
+		}
+	}
+}
+
+// powerCut is a disk after a power cut.
+type powerCut struct {
+	moment int // the last one before it
+	luck   *luck
+	copied bool   // it is looked at on another disk
+	dir    string // the data directory
+	lost   []string
+
+	admin string // the token, "" if nobody had been given it
+	facts []fact // that were known
+	later []fact // those that were not
+}
+
+// String says when it was.
+func (c *powerCut) String() string {
+	return fmt.Sprintf("power cut after moment %d, %v; on another disk: %t", c.moment, c.luck, c.copied)
+}
+
+// lay makes what the disk holds.
+func (c *powerCut) lay(r *replay, base string) error {
+	made, lost, err := r.medium.after(c.luck, base)
+	c.dir, c.lost = dataIn(base), lost
+	if err == nil && !c.copied {
+		err = r.settlePlace(c.dir, made)
+	}
+	return err
+}
+
+// start opens what the disk holds. There may be no server then.
+func (c *powerCut) start(t *testing.T) (i *instance, problems []error) {
+	t.Helper()
+	if c.admin == "" {
+		stdout, stderr, code := licensekit(t, "token", "issue", "--data", c.dir, "--name", "faults", "--scope", "admin")
+		if c.admin = strings.TrimSpace(stdout); code != 0 {
+			return nil, []error{fmt.Errorf("token issue: got exit code %d, want 0: %s", code, stderr)}
+		}
+	}
+	if i = launch(t, c.dir, nil); !i.up(c.admin) {
+		return nil, []error{fmt.Errorf("serve: got the end of the process:\n%s", &i.output)}
+	}
+	return i, nil
+}
+
+// compare gives what is missing of that which clients had been told. What they
+// had not been told may be there, and nothing that contradicts it.
+func (c *powerCut) compare(i *instance) (problems []error) {
+	problems = missing(i, c.facts, len(c.facts) > 0)
+	if err := wantNoConflicts(i, about(c.later, activity)); err != nil {
+		problems = append(problems, err)
+	}
+	return problems
+}
+
+// loses tells what is missing after a disk did not do what it was asked to. What
+// takes longer than anything that is well is no server.
+func (c *powerCut) loses(t *testing.T) (problems []error) {
+	t.Helper()
+	i, problems := c.start(t)
+	if i == nil {
+		return problems
+	}
+	defer i.kill()
+	defer time.AfterFunc(controlLimit, i.kill).Stop()
+	return c.compare(i)
+}
+
+const controlLimit = 20 * time.Second
+
+// wantNothingLost also wants all exports that there are to be whole, and that
+// the work goes on.
+func (c *powerCut) wantNothingLost(t *testing.T) {
+	t.Helper()
+	if c.admin != "" {
+		wantWholeBlobs(t, c.dir, time.Time{})
+	}
+	i, problems := c.start(t)
+	if i != nil {
+		problems = c.compare(i)
+	}
+	for _, problem := range problems {
+		t.Error(problem)
+	}
+	if t.Failed() {
+		return
+	}
+	for line := range strings.Lines(i.output.String()) {
+		if strings.Contains(line, "level=ERROR") || strings.Contains(line, "level=WARN") && !(c.isCopy() && strings.Contains(line, "copy")) {
+			t.Errorf("the server said: %s", line)
+		}
+	}
+	exports, err := c.exports(i)
+	if err != nil {
+		t.Error(err)
+	}
+	b := &book{facts: exports}
+	more := &clients{t: t, book: b, patient: true}
+	more.script(t.Context(), i, 3)
+	more.complain()
+	wantAll(t, i, b)
+	wantVerified(t, i, b)
+	if code := i.stop(); code != 0 {
+		t.Errorf("stop: got exit code %d, want 0:\n%s", code, &i.output)
+	}
+	wantWholeBlobs(t, c.dir, time.Time{})
+	wantClean(t, c.dir)
+}
+
+// isCopy tells whether the directory is taken for a copy of the one that was
+// cut: also where its start removes another name of the file by which that is
+// told, which changes its time.
+func (c *powerCut) isCopy() bool {
+	return c.copied || slices.ContainsFunc(c.lost, func(what string) bool { return strings.HasPrefix(what, "remove .licensekit.json.") })
+}
+
+// wantNoConflicts sends again what nobody had been told of: it may be there.
+func wantNoConflicts(i *instance, facts []fact) error {
+	if len(facts) == 0 {
+		return nil
+	}
+	var texts []string
+	for _, f := range facts {
+		texts = append(texts, f.text)
+	}
+	result, _, err := send(i.t.Context(), i.api, "/api/v1/activities", ndjson.contentType, strings.Join(texts, "\n"), url.Values{"dry_run": {"true"}})
+	if err == nil && result.Accepted+result.Duplicates != int64(len(facts)) {
+		err = fmt.Errorf("activities that were under way, sent again: got %+v", result)
+	}
+	return err
+}
+
+// exports lists all that there are. Each must come to its end.
+func (c *powerCut) exports(i *instance) (exports []fact, err error) {
+	query := url.Values{"limit": {"200"}}
+	for {
+		var list []exporter.Export
+		page, err := i.api.Call(i.t.Context(), http.MethodGet, "/api/v1/reports/exports", query, nil, &list)
+		if err != nil {
+			return exports, err
+		}
+		for _, x := range list {
+			if err := wantExport(i.t.Context(), i.api, x, true); err != nil {
+				return exports, err
+			}
+			exports = append(exports, fact{of: export, id: string(x.ID), export: x})
+		}
+		if page.NextCursor == nil {
+			return exports, nil
+		}
+		query.Set("cursor", strconv.FormatInt(*page.NextCursor, 10))
+	}
+}
