@@ -2,14 +2,11 @@ package command
 
 import (
 	"encoding/json"
-	"net/http"
-	"net/url"
 	"strconv"
 
 	"github.com/urfave/cli/v2"
 
 	"licensekit/exporter/audit"
-	"licensekit/server/client"
 )
 
 const eventsPath = "/api/v1/events"
@@ -30,63 +27,16 @@ func (env *Env) events() *cli.Command {
 			&cli.IntFlag{Name: "limit", Usage: "at most so many (default: all)", EnvVars: []string{"LICENSEKIT_LIMIT"}},
 			jsonFlag,
 		),
-		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
-				return err
-			}
-			query := url.Values{}
-			for flag, parameter := range map[string]string{"type": "event_type", "resource-type": "resource_type", "resource-id": "resource_id", "actor-type": "actor_type"} {
-				if text := c.String(flag); text != "" {
-					query.Set(parameter, text)
-				}
-			}
-			return env.with(c, false, func(api *client.Client) error { return env.listEvents(c, api, query) })
-		},
+		Action: trail.action(env),
 	}
 }
 
-func (env *Env) listEvents(c *cli.Context, api *client.Client, query url.Values) error {
-	if c.Bool("json") {
-		return walkList(c, api, eventsPath, query, func(page []audit.Event) error { return printLines(env, page) })
-	}
-	t := env.table("SEQUENCE", "TIME", "EVENT", "BY", "FROM", "RESOURCE", "METADATA")
-	err := walkList(c, api, eventsPath, query, func(page []audit.Event) error {
-		for _, e := range page {
-			said, err := json.Marshal(e.Metadata)
-			if err != nil {
-				return err
-			}
-			t.row(strconv.FormatInt(e.Sequence, 10), shortTime(e.CreatedAt), string(e.Type), e.ActorID, e.IPAddress, e.ResourceType+" "+e.ResourceID, string(said))
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return t.print()
-}
-
-// walkList goes through the pages of a list, until it ends or --limit is
-// reached.
-func walkList[T any](c *cli.Context, api *client.Client, path string, query url.Values, each func([]T) error) error {
-	limit := c.Int("limit")
-	query.Set("limit", "200")
-	for left := limit; ; {
-		var page []T
-		at, err := api.Call(c.Context, http.MethodGet, path, query, nil, &page)
-		if err != nil {
-			return err
-		}
-		if limit > 0 {
-			page = page[:min(left, len(page))]
-			left -= len(page)
-		}
-		if err := each(page); err != nil {
-			return err
-		}
-		if at.NextCursor == nil || limit > 0 && left == 0 {
-			return nil
-		}
-		query.Set("cursor", strconv.FormatInt(*at.NextCursor, 10))
-	}
+var trail = list[audit.Event]{
+	path:   eventsPath,
+	narrow: map[string]string{"type": "event_type", "resource-type": "resource_type", "resource-id": "resource_id", "actor-type": "actor_type"},
+	head:   []string{"SEQUENCE", "TIME", "EVENT", "BY", "FROM", "RESOURCE", "METADATA"},
+	row: func(e audit.Event) []string {
+		said, _ := json.Marshal(e.Metadata) // it came as JSON
+		return []string{strconv.FormatInt(e.Sequence, 10), shortTime(e.CreatedAt), string(e.Type), e.ActorID, e.IPAddress, e.ResourceType + " " + e.ResourceID, string(said)}
+	},
 }

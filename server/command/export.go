@@ -148,41 +148,17 @@ func (env *Env) exportList() *cli.Command {
 			&cli.IntFlag{Name: "limit", Usage: "at most so many (default: all)", EnvVars: []string{"LICENSEKIT_LIMIT"}},
 			jsonFlag,
 		),
-		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
-				return err
-			}
-			return env.with(c, false, func(api *client.Client) error { return env.listExports(c, api) })
-		},
+		Action: exports.action(env),
 	}
 }
 
-func (env *Env) listExports(c *cli.Context, api *client.Client) error {
-	query := url.Values{}
-	for flag, parameter := range map[string]string{"kind": "report_kind", "format": "format", "status": "status"} {
-		if text := c.String(flag); text != "" {
-			query.Set(parameter, text)
-		}
-	}
-	t := env.table("ID", "KIND", "FORMAT", "STATUS", "CREATED", "ROWS", "BYTES", "ARTIFACT DIGEST")
-	if c.Bool("json") {
-		t = nil
-	}
-	err := walkList(c, api, exportsPath, query, func(page []exporter.Export) error { return env.listPage(t, page) })
-	if err != nil || t == nil {
-		return err
-	}
-	return t.print()
-}
-
-func (env *Env) listPage(t *table, page []exporter.Export) error {
-	if t == nil {
-		return printLines(env, page)
-	}
-	for _, x := range page {
-		t.row(string(x.ID), string(x.Kind), x.Format, string(x.Status), report.FormatTime(int64(x.CreatedAt)), number(x.RowCount), number(x.SizeBytes), digest(x.ArtifactDigest))
-	}
-	return nil
+var exports = list[exporter.Export]{
+	path:   exportsPath,
+	narrow: map[string]string{"kind": "report_kind", "format": "format", "status": "status"},
+	head:   []string{"ID", "KIND", "FORMAT", "STATUS", "CREATED", "ROWS", "BYTES", "ARTIFACT DIGEST"},
+	row: func(x exporter.Export) []string {
+		return []string{string(x.ID), string(x.Kind), x.Format, string(x.Status), report.FormatTime(int64(x.CreatedAt)), number(x.RowCount), number(x.SizeBytes), digest(x.ArtifactDigest)}
+	},
 }
 
 func number(n *int64) string {
@@ -206,19 +182,13 @@ func (env *Env) exportShow() *cli.Command {
 		ArgsUsage:   "ID",
 		Description: "   licensekit export show rptx_…\n\nExit codes: 0 done, 1 failed, 2 usage.",
 		Flags:       targetFlags(jsonFlag),
-		Action: func(c *cli.Context) error {
-			id, err := oneArgument(c, "the export's id")
-			if err != nil {
+		Action: env.onOne("export", func(c *cli.Context, api *client.Client, id string) error {
+			var export exporter.Export
+			if _, err := api.Call(c.Context, http.MethodGet, exportsPath+"/"+pathSegment(id), nil, nil, &export); err != nil {
 				return err
 			}
-			return env.with(c, false, func(api *client.Client) error {
-				var export exporter.Export
-				if _, err := api.Call(c.Context, http.MethodGet, exportsPath+"/"+pathSegment(id), nil, nil, &export); err != nil {
-					return err
-				}
-				return env.showExport(c, export)
-			})
-		},
+			return env.showExport(c, export)
+		}),
 	}
 }
 
@@ -264,19 +234,10 @@ func (env *Env) exportFetch(what, does string, more ...cli.Flag) *cli.Command {
 		ArgsUsage:   "ID",
 		Description: "   licensekit export " + what + " rptx_…\n\nA file that is there is not replaced.\n\nExit codes: 0 done, 1 failed, 2 usage.",
 		Flags:       targetFlags(append(more, outputFlag)...),
-		Action: func(c *cli.Context) error {
-			id, err := oneArgument(c, "the export's id")
-			if err != nil {
-				return err
-			}
-			query := url.Values{}
-			if shown := c.String("checkpoint"); shown != "" {
-				query.Set("checkpoint", shown)
-			}
-			return env.with(c, false, func(api *client.Client) error {
-				return env.fetch(c, api, exportsPath+"/"+pathSegment(id)+"/"+what, query, c.String("output"))
-			})
-		},
+		Action: env.onOne("export", func(c *cli.Context, api *client.Client, id string) error {
+			query := queryOf(c, map[string]string{"checkpoint": "checkpoint"})
+			return env.fetch(c, api, exportsPath+"/"+pathSegment(id)+"/"+what, query, c.String("output"))
+		}),
 	}
 }
 

@@ -3,7 +3,6 @@ package command
 import (
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -99,26 +98,16 @@ func (env *Env) scheduleList() *cli.Command {
 		Usage:       "list the schedules",
 		Description: "   licensekit schedule list\n\nExit codes: 0 done, 1 failed, 2 usage.",
 		Flags:       targetFlags(jsonFlag),
-		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
-				return err
-			}
-			return env.with(c, false, func(api *client.Client) error {
-				var all []schedule.Schedule
-				if _, err := api.Call(c.Context, http.MethodGet, schedulesPath, nil, nil, &all); err != nil {
-					return err
-				}
-				if c.Bool("json") {
-					return printLines(env, all)
-				}
-				t := env.table("ID", "NAME", "KIND", "FORMATS", "WHEN", "NEXT RUN", "BY")
-				for _, s := range all {
-					t.row(s.ID, s.Name, string(s.Kind), strings.Join(s.Formats, ", "), when(s), shortTime(s.NextRunAt), s.CreatedBy)
-				}
-				return t.print()
-			})
-		},
+		Action:      schedules.action(env),
 	}
+}
+
+var schedules = list[schedule.Schedule]{
+	path: schedulesPath,
+	head: []string{"ID", "NAME", "KIND", "FORMATS", "WHEN", "NEXT RUN", "BY"},
+	row: func(s schedule.Schedule) []string {
+		return []string{s.ID, s.Name, string(s.Kind), strings.Join(s.Formats, ", "), when(s), shortTime(s.NextRunAt), s.CreatedBy}
+	},
 }
 
 // when says in words when a schedule runs.
@@ -137,35 +126,33 @@ func (env *Env) scheduleShow() *cli.Command {
 		ArgsUsage:   "ID",
 		Description: "   licensekit schedule show sch_…\n\nExit codes: 0 done, 1 failed, 2 usage.",
 		Flags:       targetFlags(jsonFlag),
-		Action: func(c *cli.Context) error {
-			id, err := oneArgument(c, "the schedule's id")
-			if err != nil {
+		Action: env.onOne("schedule", func(c *cli.Context, api *client.Client, id string) error {
+			var s schedule.Schedule
+			if _, err := api.Call(c.Context, http.MethodGet, schedulesPath+"/"+pathSegment(id), nil, nil, &s); err != nil {
 				return err
 			}
-			return env.with(c, false, func(api *client.Client) error {
-				var s schedule.Schedule
-				if _, err := api.Call(c.Context, http.MethodGet, schedulesPath+"/"+pathSegment(id), nil, nil, &s); err != nil {
-					return err
-				}
-				if c.Bool("json") {
-					return env.printJSON(s)
-				}
-				filters, err := report.CanonicalJSON(s.Filters)
-				if err != nil {
-					return err
-				}
-				t := env.table("ID", s.ID)
-				t.row("name", s.Name)
-				t.row("kind", string(s.Kind))
-				t.row("formats", strings.Join(s.Formats, ", "))
-				t.row("filters", string(filters))
-				t.row("when", when(s))
-				t.row("created", shortTime(s.CreatedAt)+" by "+s.CreatedBy)
-				t.row("next run", shortTime(s.NextRunAt))
-				return t.print()
-			})
-		},
+			if c.Bool("json") {
+				return env.printJSON(s)
+			}
+			return env.showSchedule(s)
+		}),
 	}
+}
+
+func (env *Env) showSchedule(s schedule.Schedule) error {
+	filters, err := report.CanonicalJSON(s.Filters)
+	if err != nil {
+		return err
+	}
+	t := env.table("ID", s.ID)
+	t.row("name", s.Name)
+	t.row("kind", string(s.Kind))
+	t.row("formats", strings.Join(s.Formats, ", "))
+	t.row("filters", string(filters))
+	t.row("when", when(s))
+	t.row("created", shortTime(s.CreatedAt)+" by "+s.CreatedBy)
+	t.row("next run", shortTime(s.NextRunAt))
+	return t.print()
 }
 
 func (env *Env) scheduleRuns() *cli.Command {
@@ -178,60 +165,29 @@ func (env *Env) scheduleRuns() *cli.Command {
 			&cli.IntFlag{Name: "limit", Usage: "at most so many (default: all)", EnvVars: []string{"LICENSEKIT_LIMIT"}},
 			jsonFlag,
 		),
-		Action: func(c *cli.Context) error {
-			id, err := oneArgument(c, "the schedule's id")
-			if err != nil {
-				return err
-			}
-			return env.with(c, false, func(api *client.Client) error { return env.listRuns(c, api, id) })
-		},
+		Action: env.onOne("schedule", func(c *cli.Context, api *client.Client, id string) error {
+			return list[schedule.Run]{
+				path:   schedulesPath + "/" + pathSegment(id) + "/runs",
+				narrow: map[string]string{},
+				head:   []string{"RUN", "DUE", "RAN", "FROM", "TO", "STATUS", "EXPORTS"},
+				row:    runRow,
+			}.print(env, c, api)
+		}),
 	}
 }
 
-func (env *Env) listRuns(c *cli.Context, api *client.Client, id string) error {
-	path := schedulesPath + "/" + pathSegment(id) + "/runs"
-	if c.Bool("json") {
-		return walkList(c, api, path, url.Values{}, func(page []schedule.Run) error { return printLines(env, page) })
+func runRow(r schedule.Run) []string {
+	what := r.Error
+	if r.Status == schedule.Created {
+		what = strings.Join(names(r.Exports), ", ")
 	}
-	t := env.table("RUN", "DUE", "RAN", "FROM", "TO", "STATUS", "EXPORTS")
-	err := walkList(c, api, path, url.Values{}, func(page []schedule.Run) error {
-		for _, r := range page {
-			what := r.Error
-			if r.Status == schedule.Created {
-				what = strings.Join(names(r.Exports), ", ")
-			}
-			t.row(strconv.FormatInt(r.Sequence, 10), shortTime(r.DueAt), shortTime(r.RanAt), report.FormatTime(int64(r.From)), report.FormatTime(int64(r.To)), string(r.Status), what)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return t.print()
+	return []string{strconv.FormatInt(r.Sequence, 10), shortTime(r.DueAt), shortTime(r.RanAt), report.FormatTime(int64(r.From)), report.FormatTime(int64(r.To)), string(r.Status), what}
 }
 
 func (env *Env) scheduleDelete() *cli.Command {
-	return &cli.Command{
+	return env.removal(schedulesPath, "schedule", "deleted", &cli.Command{
 		Name:        "delete",
 		Usage:       "end a schedule; what it has frozen stays",
-		ArgsUsage:   "ID",
 		Description: "   licensekit schedule delete sch_…\n\nExit codes: 0 done, 1 failed, 2 usage.",
-		Flags:       targetFlags(jsonFlag),
-		Action: func(c *cli.Context) error {
-			id, err := oneArgument(c, "the schedule's id")
-			if err != nil {
-				return err
-			}
-			return env.with(c, false, func(api *client.Client) error {
-				if _, err := api.Call(c.Context, http.MethodDelete, schedulesPath+"/"+pathSegment(id), nil, nil, nil); err != nil {
-					return err
-				}
-				if c.Bool("json") {
-					return env.printJSON(map[string]string{"deleted": id})
-				}
-				fmt.Fprintf(env.Stderr, "deleted %s\n", id)
-				return nil
-			})
-		},
-	}
+	})
 }

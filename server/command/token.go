@@ -106,26 +106,16 @@ func (env *Env) tokenList() *cli.Command {
 		Usage:       "list the API keys, without their tokens",
 		Description: "   licensekit token list\n\nExit codes: 0 done, 1 failed, 2 usage.",
 		Flags:       targetFlags(jsonFlag),
-		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
-				return err
-			}
-			return env.with(c, false, func(api *client.Client) error {
-				var keys []auth.Key
-				if _, err := api.Call(c.Context, http.MethodGet, keysPath, nil, nil, &keys); err != nil {
-					return err
-				}
-				if c.Bool("json") {
-					return printLines(env, keys)
-				}
-				t := env.table("ID", "NAME", "PREFIX", "STATE", "SCOPES", "NETWORKS", "EXPIRES", "LAST USED")
-				for _, k := range keys {
-					t.row(k.ID, k.Name, k.Prefix, keyState(k), joinScopes(k.Scopes), joinNetworks(k), shortTime(k.ExpiresAt), shortTime(k.LastUsedAt))
-				}
-				return t.print()
-			})
-		},
+		Action:      tokens.action(env),
 	}
+}
+
+var tokens = list[auth.Key]{
+	path: keysPath,
+	head: []string{"ID", "NAME", "PREFIX", "STATE", "SCOPES", "NETWORKS", "EXPIRES", "LAST USED"},
+	row: func(k auth.Key) []string {
+		return []string{k.ID, k.Name, k.Prefix, keyState(k), joinScopes(k.Scopes), joinNetworks(k), shortTime(k.ExpiresAt), shortTime(k.LastUsedAt)}
+	},
 }
 
 func keyState(k auth.Key) string {
@@ -139,29 +129,11 @@ func keyState(k auth.Key) string {
 }
 
 func (env *Env) tokenRevoke() *cli.Command {
-	return &cli.Command{
+	return env.removal(keysPath, "key", "revoked", &cli.Command{
 		Name:        "revoke",
 		Usage:       "end a token at once and for good",
-		ArgsUsage:   "ID",
 		Description: "   licensekit token revoke key_…\n\nExit codes: 0 done, 1 failed, 2 usage.",
-		Flags:       targetFlags(jsonFlag),
-		Action: func(c *cli.Context) error {
-			id, err := oneArgument(c, "the key's id")
-			if err != nil {
-				return err
-			}
-			return env.with(c, false, func(api *client.Client) error {
-				if _, err := api.Call(c.Context, http.MethodDelete, keysPath+"/"+pathSegment(id), nil, nil, nil); err != nil {
-					return err
-				}
-				if c.Bool("json") {
-					return env.printJSON(map[string]string{"revoked": id})
-				}
-				fmt.Fprintf(env.Stderr, "revoked %s\n", id)
-				return nil
-			})
-		},
-	}
+	})
 }
 
 func scopeNames() string { return joinScopes(auth.Scopes()) }

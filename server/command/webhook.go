@@ -191,26 +191,16 @@ func (env *Env) webhookList() *cli.Command {
 		Usage:       "list the endpoints, without their secrets",
 		Description: "   licensekit webhook list\n\nExit codes: 0 done, 1 failed, 2 usage.",
 		Flags:       targetFlags(jsonFlag),
-		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
-				return err
-			}
-			return env.with(c, false, func(api *client.Client) error {
-				var all []webhook.Endpoint
-				if _, err := api.Call(c.Context, http.MethodGet, webhooksPath, nil, nil, &all); err != nil {
-					return err
-				}
-				if c.Bool("json") {
-					return printLines(env, all)
-				}
-				t := env.table("ID", "NAME", "STATE", "URL", "EVENTS", "SECRET", "LAST DELIVERY")
-				for _, e := range all {
-					t.row(e.ID, e.Name, webhookState(e), e.URL, eventsOf(e), e.SecretPrefix+"…", shortTime(e.LastDeliveryAt))
-				}
-				return t.print()
-			})
-		},
+		Action:      endpoints.action(env),
 	}
+}
+
+var endpoints = list[webhook.Endpoint]{
+	path: webhooksPath,
+	head: []string{"ID", "NAME", "STATE", "URL", "EVENTS", "SECRET", "LAST DELIVERY"},
+	row: func(e webhook.Endpoint) []string {
+		return []string{e.ID, e.Name, webhookState(e), e.URL, eventsOf(e), e.SecretPrefix + "…", shortTime(e.LastDeliveryAt)}
+	},
 }
 
 func (env *Env) webhookShow() *cli.Command {
@@ -220,19 +210,13 @@ func (env *Env) webhookShow() *cli.Command {
 		ArgsUsage:   "ID",
 		Description: "   licensekit webhook show whe_…\n\nExit codes: 0 done, 1 failed, 2 usage.",
 		Flags:       targetFlags(jsonFlag),
-		Action: func(c *cli.Context) error {
-			id, err := oneArgument(c, "the endpoint's id")
-			if err != nil {
+		Action: env.onOne("endpoint", func(c *cli.Context, api *client.Client, id string) error {
+			var e webhook.Endpoint
+			if _, err := api.Call(c.Context, http.MethodGet, webhooksPath+"/"+pathSegment(id), nil, nil, &e); err != nil {
 				return err
 			}
-			return env.with(c, false, func(api *client.Client) error {
-				var e webhook.Endpoint
-				if _, err := api.Call(c.Context, http.MethodGet, webhooksPath+"/"+pathSegment(id), nil, nil, &e); err != nil {
-					return err
-				}
-				return env.showWebhook(c, e)
-			})
-		},
+			return env.showWebhook(c, e)
+		}),
 	}
 }
 

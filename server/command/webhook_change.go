@@ -85,27 +85,9 @@ func (env *Env) changeWebhook(c *cli.Context, api *client.Client, id string, bod
 }
 
 func (env *Env) webhookDelete() *cli.Command {
-	return &cli.Command{
+	return env.removal(webhooksPath, "endpoint", "deleted", &cli.Command{
 		Name:        "delete",
 		Usage:       "delete an endpoint, with its secret and its deliveries",
-		ArgsUsage:   "ID",
 		Description: "   licensekit webhook delete whe_…\n\nExit codes: 0 done, 1 failed, 2 usage.",
-		Flags:       targetFlags(jsonFlag),
-		Action: func(c *cli.Context) error {
-			id, err := oneArgument(c, "the endpoint's id")
-			if err != nil {
-				return err
-			}
-			return env.with(c, false, func(api *client.Client) error {
-				if _, err := api.Call(c.Context, http.MethodDelete, webhooksPath+"/"+pathSegment(id), nil, nil, nil); err != nil {
-					return err
-				}
-				if c.Bool("json") {
-					return env.printJSON(map[string]string{"deleted": id})
-				}
-				fmt.Fprintf(env.Stderr, "deleted %s\n", id)
-				return nil
-			})
-		},
-	}
+	})
 }

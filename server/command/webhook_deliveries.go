@@ -3,7 +3,6 @@ package command
 import (
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 
 	"github.com/urfave/cli/v2"
@@ -23,41 +22,26 @@ func (env *Env) webhookDeliveries() *cli.Command {
 			&cli.IntFlag{Name: "limit", Usage: "at most so many (default: all)", EnvVars: []string{"LICENSEKIT_LIMIT"}},
 			jsonFlag,
 		),
-		Action: func(c *cli.Context) error {
-			id, err := oneArgument(c, "the endpoint's id")
-			if err != nil {
-				return err
-			}
-			query := url.Values{}
-			if status := c.String("status"); status != "" {
-				query.Set("status", status)
-			}
-			return env.with(c, false, func(api *client.Client) error { return env.listDeliveries(c, api, id, query) })
-		},
+		Action: env.onOne("endpoint", func(c *cli.Context, api *client.Client, id string) error {
+			return list[webhook.Delivery]{
+				path:   webhooksPath + "/" + pathSegment(id) + "/deliveries",
+				narrow: map[string]string{"status": "status"},
+				head:   []string{"ID", "EVENT", "TYPE", "STATUS", "ATTEMPTS", "LAST ATTEMPT", "ANSWER", "NEXT ATTEMPT", "ERROR"},
+				row:    deliveryRow,
+			}.print(env, c, api)
+		}),
 	}
 }
 
-func (env *Env) listDeliveries(c *cli.Context, api *client.Client, id string, query url.Values) error {
-	path := webhooksPath + "/" + pathSegment(id) + "/deliveries"
-	if c.Bool("json") {
-		return walkList(c, api, path, query, func(page []webhook.Delivery) error { return printLines(env, page) })
+func deliveryRow(d webhook.Delivery) []string {
+	answer := ""
+	if d.ResponseStatus != 0 {
+		answer = strconv.Itoa(d.ResponseStatus)
 	}
-	t := env.table("ID", "EVENT", "TYPE", "STATUS", "ATTEMPTS", "LAST ATTEMPT", "ANSWER", "NEXT ATTEMPT", "ERROR")
-	err := walkList(c, api, path, query, func(page []webhook.Delivery) error {
-		for _, d := range page {
-			answer := ""
-			if d.ResponseStatus != 0 {
-				answer = strconv.Itoa(d.ResponseStatus)
-			}
-			t.row(d.ID, strconv.FormatInt(d.EventSequence, 10), string(d.EventType), string(d.Status), strconv.Itoa(d.Attempts),
-				shortTime(d.LastAttemptAt), answer, shortTime(d.NextAttemptAt), d.Error)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
+	return []string{
+		d.ID, strconv.FormatInt(d.EventSequence, 10), string(d.EventType), string(d.Status), strconv.Itoa(d.Attempts),
+		shortTime(d.LastAttemptAt), answer, shortTime(d.NextAttemptAt), d.Error,
 	}
-	return t.print()
 }
 
 func (env *Env) webhookTest() *cli.Command {
@@ -68,19 +52,13 @@ func (env *Env) webhookTest() *cli.Command {
 		Description: "It is of type webhook.test, is sent once and at once, and to a paused endpoint too.\n\n" +
 			"   licensekit webhook test whe_…\n\nExit codes: 0 received, 1 failed, 2 usage.",
 		Flags: targetFlags(allowFlag, jsonFlag),
-		Action: func(c *cli.Context) error {
-			id, err := oneArgument(c, "the endpoint's id")
-			if err != nil {
+		Action: env.onOne("endpoint", func(c *cli.Context, api *client.Client, id string) error {
+			var sent webhook.Delivery
+			if _, err := api.Call(c.Context, http.MethodPost, webhooksPath+"/"+pathSegment(id)+"/test", nil, nil, &sent); err != nil {
 				return err
 			}
-			return env.with(c, false, func(api *client.Client) error {
-				var sent webhook.Delivery
-				if _, err := api.Call(c.Context, http.MethodPost, webhooksPath+"/"+pathSegment(id)+"/test", nil, nil, &sent); err != nil {
-					return err
-				}
-				return env.tellTest(c, sent)
-			})
-		},
+			return env.tellTest(c, sent)
+		}),
 	}
 }
 
