@@ -193,3 +193,34 @@ func wantBehind(t *testing.T, what string, h *house) {
 	}
 	h.stop()
 }
+
+// A copy that was made while the log was restarted has the closed log in the
+// place of the new one, and the new one's key, and is refused: that key must not
+// sign the closed log anew.
+func TestCopyAcrossARestartOfTheLog(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, Options{Workers: 1})
+	h.fill(10)
+	h.freeze(report.UsageLedger, "csv")
+	h.stop()
+	before := moment{path: copyTree(t, h.path)}
+	if _, err := h.restart(); err != nil {
+		t.Fatal(err)
+	}
+	path, _ := pieced(t, []moment{before, {path: h.path}}, []int{0, 0, 0, 0, 1})
+	checkpoint := filepath.Join(path, logDir, "checkpoint")
+	want, err := os.ReadFile(checkpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.path = path
+	if err := h.refused(); !errors.Is(err, ErrOutlived) {
+		t.Errorf("open: got %v, want %v", err, ErrOutlived)
+	}
+	if _, err := h.restart(); !errors.Is(err, ErrOutlived) {
+		t.Errorf("restart: got %v, want %v", err, ErrOutlived)
+	}
+	if got, err := os.ReadFile(checkpoint); err != nil || string(got) != string(want) {
+		t.Errorf("its checkpoint: got %q, %v; want it as it was, %q", got, err, want)
+	}
+}

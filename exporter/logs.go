@@ -39,6 +39,11 @@ var (
 	ErrNoAnchor   = tilelog.ErrNoAnchor
 )
 
+// ErrOutlived reports a log that a restart has closed, in the place of the one
+// that follows it, which is missing: the directory is a copy that was made
+// while the log was restarted.
+var ErrOutlived = errors.New("it was closed by a restart, and the log that follows it is missing; the directory was copied meanwhile")
+
 func closedLogDir(data string, n int) string {
 	return filepath.Join(data, fmt.Sprintf("%s.%d", logDir, n))
 }
@@ -99,7 +104,7 @@ func (e *Exporter) openLogs(ctx context.Context, dir *Directory, key *evidence.S
 			return fmt.Errorf("open log %s: it is log %s, which is not of instance %s", closedLogDir(data, n+1), l.Origin(), e.instance)
 		}
 	}
-	l, err := openGrowing(ctx, dir, key, e.opts.Anchor)
+	l, err := openGrowing(ctx, dir, e.keys, key, e.opts.Anchor)
 	if err != nil {
 		return err
 	}
@@ -113,7 +118,14 @@ func (e *Exporter) openLogs(ctx context.Context, dir *Directory, key *evidence.S
 
 // openGrowing opens the log that grows, with what the rest of the directory
 // knows of it.
-func openGrowing(ctx context.Context, d *Directory, key *evidence.SigningKey, anchor string) (*tilelog.Log, error) {
+func openGrowing(ctx context.Context, d *Directory, keys string, key *evidence.SigningKey, anchor string) (*tilelog.Log, error) {
+	outlived, err := evidence.Outlived(d.Log(), keys)
+	if outlived {
+		err = fmt.Errorf("open log %s: %w", d.Log(), ErrOutlived)
+	}
+	if err != nil {
+		return nil, err
+	}
 	if anchor != "" {
 		if err := outside(d.Path, anchor); err != nil {
 			return nil, err

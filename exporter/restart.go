@@ -86,7 +86,7 @@ func mendGrowing(ctx context.Context, d *Directory, keys string) error {
 	if _, err := os.Stat(d.Log()); err != nil { // without one nothing is restarted
 		return err
 	}
-	l, err := openGrowing(ctx, d, key, "")
+	l, err := openGrowing(ctx, d, keys, key, "")
 	if err != nil {
 		return err
 	}

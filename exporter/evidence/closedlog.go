@@ -21,6 +21,20 @@ func OpenClosedLog(dir, keys string) (*tilelog.Log, PublicKeyRecord, error) {
 	return l, record, err
 }
 
+// Outlived tells whether a log's directory is of a log whose key was retired:
+// the log that follows it should have its place.
+func Outlived(dir, keys string) (bool, error) {
+	active, err := Load(keys, ForLog)
+	if err != nil {
+		return false, err
+	}
+	_, record, err := signerOf(dir, keys)
+	if err != nil { // there is none yet, or it is damaged, or someone else's
+		return false, nil
+	}
+	return record.KID != active.Public.ID(), nil
+}
+
 // signedBy tells whether a key signed the checkpoint of a log's directory, which
 // may not be there yet.
 func signedBy(dir string, key PublicKey) (bool, error) {

@@ -151,6 +151,8 @@ func directoryHint(err error, data string) error {
 		return failed(err, "name an empty or a new directory with --data")
 	case errors.Is(err, exporter.ErrRolledBack):
 		return failed(err, "restore the newest copy of "+data+"; if there is none, licensekit log restart --anchor FILE begins a new log that says so")
+	case errors.Is(err, exporter.ErrOutlived):
+		return failed(err, "copy the original again, while no licensekit log restart runs")
 	case errors.Is(err, exporter.ErrNoAnchor):
 		return failed(err, "mount the disk that it is on; to begin a new one, make it an empty file with touch")
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):

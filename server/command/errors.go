@@ -143,6 +143,7 @@ var errorCodes = []struct {
 	{exporter.ErrForeign, "FOREIGN_DIRECTORY"},
 	{exporter.ErrRolledBack, "ROLLED_BACK"},
 	{exporter.ErrNoAnchor, "NO_ANCHOR"},
+	{exporter.ErrOutlived, "LOG_OUTLIVED"},
 	{syscall.ENOSPC, "STORAGE_FULL"},
 	{syscall.ECONNREFUSED, "SERVER_UNREACHABLE"},
 	{syscall.EADDRINUSE, "ADDRESS_IN_USE"},

@@ -24,7 +24,8 @@ func (env *Env) logRestart() *cli.Command {
 			"   licensekit log restart --anchor /mnt/other/licensekit.anchor > log2.vkey\n\n" +
 			"Prints the new log's verifier key. Reviewers put it beside the old one, see licensekit\n" +
 			"verify --help; licensekit log prove --entry 0 hands out the first entry with its proof.\n" +
-			"The server must not be running. There is no way back.\n\n" +
+			"The server must not be running, and no copy of the data directory be under way. There\n" +
+			"is no way back.\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 usage.",
 		Flags: []cli.Flag{dataFlag, keysFlag, anchorFlag, jsonFlag},
 		Action: func(c *cli.Context) error {
