@@ -1,10 +1,16 @@
 package intake
 
 import (
+	"archive/zip"
 	"encoding/json"
 	"errors"
+	"io/fs"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/xuri/excelize/v2"
 
 	"licensekit/exporter/report"
 	"licensekit/exporter/rfc4180"
@@ -153,5 +159,62 @@ func FuzzTimes(f *testing.F) {
 		if bad != nil || again != ms {
 			t.Errorf("%q as %q is %d; its canonical form %s is read as %d, %+v", text, format, ms, report.FormatTime(ms), again, bad)
 		}
+	})
+}
+
+// FuzzXLSX reads spreadsheets of parts that may say anything.
+func FuzzXLSX(f *testing.F) {
+	parts := []string{"xl/workbook.xml", "xl/_rels/workbook.xml.rels", "xl/styles.xml", "xl/sharedStrings.xml", "xl/worksheets/sheet1.xml"}
+	made := sheet(f, func(x *excelize.File) {
+		setRow(x, "A1", "id", "action", "occurred_at", "amount")
+		setRow(x, "A2", "a", "usage.consumed", time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC), 7)
+		setRow(x, "A3", "b", "usage.consumed", 45000.5, "7")
+	})
+	archive, err := zip.NewReader(strings.NewReader(made), int64(len(made)))
+	if err != nil {
+		f.Fatal(err)
+	}
+	of := func(part int) string {
+		content, err := fs.ReadFile(archive, parts[part])
+		if err != nil {
+			f.Fatal(err)
+		}
+		return string(content)
+	}
+	f.Add(of(0), of(1), of(2), of(3), of(4))
+	f.Fuzz(func(t *testing.T, workbook, relations, styles, texts, rows string) {
+		changed := map[string]string{}
+		for i, part := range []string{workbook, relations, styles, texts, rows} {
+			changed[parts[i]] = part
+		}
+		o := Options{Format: XLSX, Tmp: t.TempDir(), Limits: Limits{BatchRows: 2, RowBytes: 500, PartBytes: 1 << 20, TextBytes: 1 << 20}}
+		account(t, rezip(t, made, changed), o, -1)
+		if left, _ := filepath.Glob(filepath.Join(o.Tmp, "*")); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+	})
+}
+
+// FuzzOptions reads a file by mappings, constants and a date format, as users
+// write them.
+func FuzzOptions(f *testing.F) {
+	f.Add("id=usage_id", "action=usage.consumed", "DD.MM.YYYY", byte(';'), "usage_id;occurred_at\nu1;31.01.2026\n")
+	f.Add("id=a=b", "amount=1", "", byte(0), "a=b,occurred_at,action\nu1,2026-01-31T00:00:00Z,x\n")
+	f.Add("id=id", "id=1", "YYYY-MM-DD", byte('\t'), "id\tid\n1\t2\n")
+	f.Fuzz(func(t *testing.T, mapping, constant, dates string, delimiter byte, text string) {
+		o := Options{Format: CSV, DateFormat: dates, Delimiter: delimiter, Limits: Limits{BatchRows: 2, RowBytes: 500}}
+		if m, err := ParseMapping(mapping); err == nil {
+			if got := m.Field + "=" + m.Column; got != mapping {
+				t.Errorf("mapping %q: got %q", mapping, got)
+			}
+			o.Map = append(o.Map, m)
+		}
+		if c, err := ParseConstant(constant); err == nil {
+			if got := c.Field + "=" + c.Value; got != constant {
+				t.Errorf("constant %q: got %q", constant, got)
+			}
+			o.Set = append(o.Set, c)
+		}
+		account(t, text, o, -1)
 	})
 }
