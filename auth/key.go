@@ -7,14 +7,9 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"licensekit/exporter/audit"
 )
-
-// maxName is the longest name of a key, in bytes.
-const maxName = 128
 
 // Key is an API key as the contract shows it. Times are UTC to the millisecond;
 // a zero ExpiresAt means never, a zero LastUsedAt not yet.
@@ -64,7 +59,7 @@ func (e *FieldError) Error() string { return fmt.Sprintf("%s %q: %s", e.Field, e
 // key checks the spec and makes the key that it asks for, all but the prefix.
 // Errors: [*FieldError], of the first field that is wrong.
 func (s Spec) key(now time.Time) (Key, error) {
-	if problem := nameProblem(s.Name); problem != "" {
+	if problem := audit.NameProblem(s.Name); problem != "" {
 		return Key{}, &FieldError{Field: "name", Value: s.Name, Problem: problem}
 	}
 	scopes, err := s.scopes()
@@ -88,20 +83,6 @@ func (s Spec) key(now time.Time) (Key, error) {
 		ExpiresAt:    expires,
 		CreatedAt:    now,
 	}, nil
-}
-
-func nameProblem(name string) string {
-	switch {
-	case strings.TrimSpace(name) == "":
-		return "must not be empty"
-	case len(name) > maxName:
-		return fmt.Sprintf("is %d bytes long, of at most %d", len(name), maxName)
-	case !utf8.ValidString(name):
-		return "is not valid UTF-8"
-	case strings.ContainsFunc(name, unicode.IsControl):
-		return "contains a control character"
-	}
-	return ""
 }
 
 // scopes gives the valid scopes in the order asked for, without repeats.

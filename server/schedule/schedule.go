@@ -33,10 +33,9 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"licensekit/exporter"
+	"licensekit/exporter/audit"
 	"licensekit/exporter/render"
 	"licensekit/exporter/report"
 )
@@ -91,15 +90,12 @@ type FieldError struct {
 
 func (e *FieldError) Error() string { return e.Field + " " + e.Problem }
 
-const (
-	maxName      = 128 // bytes
-	maxSchedules = 1000
-)
+const maxSchedules = 1000
 
 // schedule checks the spec. Errors: *[FieldError], *[report.FilterError].
 func (s Spec) schedule() (made Schedule, err error) {
 	made = Schedule{Name: s.Name, Period: Period(s.Period), Day: s.Day, Time: s.Time, TimeZone: s.TimeZone, CreatedBy: s.CreatedBy}
-	if problem := nameProblem(s.Name); problem != "" {
+	if problem := audit.NameProblem(s.Name); problem != "" {
 		return made, &FieldError{"name", problem}
 	}
 	if made.Kind, err = report.ParseKind(s.Kind); err != nil {
@@ -168,20 +164,6 @@ func formatsOf(names []string) (all []string, err error) {
 		return nil, &FieldError{"formats", "must name one or more of " + strings.Join(render.Names(), ", ")}
 	}
 	return all, nil
-}
-
-func nameProblem(name string) string {
-	switch {
-	case strings.TrimSpace(name) == "":
-		return "must not be empty"
-	case len(name) > maxName:
-		return fmt.Sprintf("is %d bytes long, of at most %d", len(name), maxName)
-	case !utf8.ValidString(name):
-		return "is not valid UTF-8"
-	case strings.ContainsFunc(name, unicode.IsControl):
-		return "contains a control character"
-	}
-	return ""
 }
 
 // RunStatus is what came of a run.

@@ -62,15 +62,12 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"licensekit/exporter/audit"
 )
 
 // The limits of endpoints.
 const (
-	maxName      = 128 // bytes
 	maxTypes     = 100
 	maxEndpoints = 100
 )
@@ -154,15 +151,8 @@ func (c Change) setSecret(r *record) error {
 }
 
 func checkName(name string) error {
-	switch {
-	case strings.TrimSpace(name) == "":
-		return &FieldError{"name", "must not be empty"}
-	case len(name) > maxName:
-		return &FieldError{"name", fmt.Sprintf("is %d bytes long, of at most %d", len(name), maxName)}
-	case !utf8.ValidString(name):
-		return &FieldError{"name", "is not valid UTF-8"}
-	case strings.ContainsFunc(name, unicode.IsControl):
-		return &FieldError{"name", "contains a control character"}
+	if problem := audit.NameProblem(name); problem != "" {
+		return &FieldError{"name", problem}
 	}
 	return nil
 }
