@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -26,14 +25,13 @@ type Trail struct {
 	db  sealed.Database // belongs to whoever opened it
 	now func() time.Time
 
-	mu   sync.Mutex
-	more chan struct{} // closed once there are more events, and replaced; guarded by mu
+	more Bell // rings when there are more events
 }
 
 // Open makes the trail's buckets in an open database if they are missing, and
 // records what was held when the last process ended as interrupted.
 func Open(db sealed.Database, now func() time.Time) (*Trail, error) {
-	t := &Trail{db: db, now: now, more: make(chan struct{})}
+	t := &Trail{db: db, now: now}
 	err := sealed.MakeBuckets(db, eventsBucket, heldBucket)
 	if err == nil {
 		err = t.summarize()
@@ -118,25 +116,14 @@ func (t *Trail) append(tx *bbolt.Tx, e Event) error {
 	if e.Metadata == nil {
 		e.Metadata = Metadata{}
 	}
-	tx.OnCommit(t.wake)
+	tx.OnCommit(t.more.Ring)
 	return errors.Join(sealed.Put(tx, eventsBucket, key(e.Sequence), e), count(tx, e))
-}
-
-func (t *Trail) wake() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	close(t.more)
-	t.more = make(chan struct{})
 }
 
 // More gives a channel that is closed once there are more events than there
 // were before the call. Who follows the trail asks for it, reads [Trail.After]
 // to the end, and waits for it.
-func (t *Trail) More() <-chan struct{} {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.more
-}
+func (t *Trail) More() <-chan struct{} { return t.more.Rung() }
 
 // Newest is the sequence of the newest event, in a transaction with what it has
 // recorded; 0 if there is none.

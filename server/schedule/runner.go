@@ -46,7 +46,7 @@ func NewRunner(s *Store, opts Options) *Runner {
 // Run makes runs when they are due, until ctx ends.
 func (r *Runner) Run(ctx context.Context) {
 	for ctx.Err() == nil {
-		changed := r.changes()
+		changed := r.changed.Rung()
 		pause := r.round(ctx)
 		timer := time.NewTimer(pause)
 		select {

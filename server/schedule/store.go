@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -44,8 +43,7 @@ type Store struct {
 	trail *audit.Trail
 	now   func() time.Time
 
-	mu      sync.Mutex
-	changed chan struct{} // closed once there is a new schedule, and replaced; guarded by mu
+	changed audit.Bell // rings when there is a new schedule
 }
 
 // Open makes the store's buckets in an open database if they are missing.
@@ -53,7 +51,7 @@ func Open(db sealed.Database, trail *audit.Trail, now func() time.Time) (*Store,
 	if err := sealed.MakeBuckets(db, schedulesBucket, runsBucket); err != nil {
 		return nil, fmt.Errorf("open schedules: %w", err)
 	}
-	return &Store{db: db, trail: trail, now: func() time.Time { return now().UTC().Truncate(time.Millisecond) }, changed: make(chan struct{})}, nil
+	return &Store{db: db, trail: trail, now: func() time.Time { return now().UTC().Truncate(time.Millisecond) }}, nil
 }
 
 // Create makes a schedule. Its first run is the next that is due. Errors:
@@ -74,7 +72,7 @@ func (s *Store) Create(ctx context.Context, spec Spec) (Schedule, error) {
 		if r.Order, err = bucket.NextSequence(); err != nil {
 			return err
 		}
-		tx.OnCommit(s.wake)
+		tx.OnCommit(s.changed.Ring)
 		if err := sealed.Put(tx, schedulesBucket, r.ID, r); err != nil {
 			return err
 		}
@@ -253,17 +251,4 @@ func (s *Store) Runs(id string, before int64, limit int) (page []Run, next int64
 		return nil, 0, fmt.Errorf("list runs of %s: %w", id, err)
 	}
 	return page, next, nil
-}
-
-func (s *Store) wake() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	close(s.changed)
-	s.changed = make(chan struct{})
-}
-
-func (s *Store) changes() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.changed
 }

@@ -85,7 +85,7 @@ func (c *Courier) Run(ctx context.Context) {
 	defer workers.Wait()
 	running, ended := map[string]bool{}, make(chan string)
 	for {
-		changed := c.changes()
+		changed := c.changed.Rung()
 		ids, err := c.ids()
 		if err != nil {
 			c.opts.Log.Error("read webhooks", "error", err)
@@ -130,7 +130,7 @@ type worker struct {
 // work goes on until the endpoint is no longer active or ctx ends.
 func (w *worker) work(ctx context.Context) {
 	for ctx.Err() == nil {
-		more, changed := w.trail.More(), w.changes()
+		more, changed := w.trail.More(), w.changed.Rung()
 		next, err := w.next(ctx)
 		switch {
 		case errors.Is(err, fs.ErrNotExist), err == nil && !next.record.Active:

@@ -85,7 +85,7 @@ func (s *Store) hasten(d kept) (kept, error) {
 			return err
 		}
 		latest.NextAttemptAt = s.now()
-		tx.OnCommit(s.wake)
+		tx.OnCommit(s.changed.Ring)
 		return sealed.Put(tx, deliveriesBucket, deliveryKey(d.WebhookID, d.Sequence), latest)
 	})
 	return latest, err

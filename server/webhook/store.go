@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -40,8 +39,7 @@ type Store struct {
 	now   func() time.Time
 	may   networks
 
-	mu      sync.Mutex
-	changed chan struct{} // closed once an endpoint has changed, and replaced; guarded by mu
+	changed audit.Bell // rings when an endpoint has changed
 }
 
 // Open makes the store's buckets in an open database if they are missing.
@@ -51,7 +49,7 @@ func Open(db sealed.Database, trail *audit.Trail, now func() time.Time, allowed 
 	if err := sealed.MakeBuckets(db, endpointsBucket, positionsBucket, deliveriesBucket); err != nil {
 		return nil, fmt.Errorf("open webhooks: %w", err)
 	}
-	return &Store{db: db, trail: trail, now: func() time.Time { return millis(now()) }, may: allowed, changed: make(chan struct{})}, nil
+	return &Store{db: db, trail: trail, now: func() time.Time { return millis(now()) }, may: allowed}, nil
 }
 
 // millis is an instant as this package keeps it.
@@ -85,7 +83,7 @@ func (s *Store) Create(ctx context.Context, c Change) (Endpoint, string, error) 
 		if err := s.trail.Record(ctx, tx, r.event(audit.WebhookCreated, nil)); err != nil {
 			return err
 		}
-		tx.OnCommit(s.wake)
+		tx.OnCommit(s.changed.Ring)
 		return sealed.Put(tx, positionsBucket, r.ID, position{Settled: s.trail.Newest(tx)})
 	})
 	if err != nil {
@@ -120,7 +118,7 @@ func (s *Store) Update(ctx context.Context, id string, c Change) (changed Endpoi
 		if changed, secret = r.Endpoint, ""; c.Rotate {
 			secret = r.Secret
 		}
-		tx.OnCommit(s.wake)
+		tx.OnCommit(s.changed.Ring)
 		if err := store(tx, r); err != nil {
 			return err
 		}
@@ -148,7 +146,7 @@ func (s *Store) Delete(ctx context.Context, id string) error {
 				return err
 			}
 		}
-		tx.OnCommit(s.wake)
+		tx.OnCommit(s.changed.Ring)
 		return s.trail.Record(ctx, tx, r.event(audit.WebhookDeleted, nil))
 	})
 	if err != nil {
@@ -239,18 +237,4 @@ func (s *Store) move(id string, edit func(*bbolt.Tx, *position) error) error {
 		}
 		return sealed.Put(tx, positionsBucket, id, at)
 	})
-}
-
-func (s *Store) wake() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	close(s.changed)
-	s.changed = make(chan struct{})
-}
-
-// changes gives a channel that is closed once an endpoint has changed.
-func (s *Store) changes() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.changed
 }
