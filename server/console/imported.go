@@ -70,8 +70,11 @@ func (v *visit) send(u *upload, done *imported) error {
 		return err
 	}
 	defer file.Close()
+	reading := &work{file: file}
+	u.work.Store(reading)
+	defer u.work.Store(nil)
 	request := client.Request{
-		Method: http.MethodPost, Path: apiActivitiesPath, Query: done.Reading.query(), Body: file,
+		Method: http.MethodPost, Path: apiActivitiesPath, Query: done.Reading.query(), Body: reading,
 		Header: http.Header{"Content-Type": {u.Format.ContentType()}},
 	}
 	if u.Object != intake.Activities {
@@ -92,7 +95,9 @@ func (v *visit) send(u *upload, done *imported) error {
 	if !errors.As(err, &refused) {
 		return err
 	}
-	done.Failure = v.failureOf(refused)
+	if done.Failure = v.failureOf(refused); reading.stopped.Load() {
+		done.Failure = &failure{Status: refused.Status, Code: "STOPPED", Message: errStopped.Error()}
+	}
 	if len(refused.Result) > 0 {
 		return json.Unmarshal(refused.Result, &done.Result)
 	}

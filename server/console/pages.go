@@ -42,6 +42,8 @@ func (c *Console) pages() []page {
 		{"POST " + importPath + "/{id}", auth.ReportWrite, c.importFile, false},
 		{"GET " + importPath + "/{id}/result", auth.ReportWrite, c.showImported, false},
 		{"GET " + importPath + "/{id}/bad-rows.csv", auth.ReportWrite, c.badRows, false},
+		{"GET " + importPath + "/{id}/work", auth.ReportWrite, c.showWork, false},
+		{"POST " + importPath + "/{id}/stop", auth.ReportWrite, c.stopWork, false},
 		{"POST " + importPath + "/{id}/removal", auth.ReportWrite, c.dropUpload, false},
 
 		{"GET " + tokensPath, auth.Admin, c.listTokens, false},

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"licensekit/exporter/ledger/intake"
@@ -36,8 +37,9 @@ type upload struct {
 	Packed bool  // by gzip
 	Size   int64 // as it was sent
 
-	mu     sync.Mutex // one import at a time
-	result *imported  // of the last one; guarded by mu
+	mu     sync.Mutex           // one import at a time
+	result *imported            // of the last one; guarded by mu
+	work   atomic.Pointer[work] // while there is an import, nil otherwise
 }
 
 // open opens the file as it was sent.

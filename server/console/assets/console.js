@@ -90,6 +90,134 @@ function enhance(root) {
   local(root);
   copying(root);
   once(root);
+  for (const form of root.querySelectorAll("form[data-going]")) {
+    if ("file" in form.dataset) sending(form);
+    else working(form);
+  }
+}
+
+// progress shows in a block how far something is, unless it is over in a moment,
+// and lets it be stopped.
+function progress(block, stop) {
+  const [title, amount, bar, button] = ["strong", "span", "progress", "button"].map((name) => block.querySelector(name));
+  const size = new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit: "megabyte", minimumFractionDigits: 1, maximumFractionDigits: 1 });
+  const call = (text) => {
+    if (title.textContent === text) return;
+    title.textContent = text;
+    if (!block.hidden) say(text);
+  };
+  const soon = setTimeout(() => {
+    block.hidden = false;
+    block.scrollIntoView({ block: "nearest" });
+    say(title.textContent);
+  }, 300);
+  title.textContent = block.dataset.first;
+  amount.textContent = "";
+  bar.hidden = button.hidden = button.disabled = false;
+  bar.removeAttribute("value");
+  button.onclick = () => {
+    if (block.dataset.stop) {
+      button.disabled = true;
+      call(block.dataset.stop);
+    }
+    stop();
+  };
+  return {
+    at(done, all) {
+      if (button.disabled) return;
+      if (done < all) {
+        bar.max = all;
+        bar.value = done;
+        amount.textContent = `${size.format(done / 1e6)} / ${size.format(all / 1e6)}`;
+        return;
+      }
+      bar.removeAttribute("value");
+      amount.textContent = "";
+      button.hidden = true;
+      call(block.dataset.then);
+    },
+    end(failure) {
+      clearTimeout(soon);
+      block.hidden = !failure;
+      if (!failure) return;
+      bar.hidden = button.hidden = true;
+      amount.textContent = "";
+      call(failure);
+    },
+  };
+}
+
+// arrive shows the answer to a form: the page that it leads to, or in place what
+// is wrong. It tells whether it is a page at all.
+function arrive(url, ok, text) {
+  if (ok) {
+    location.assign(url);
+    return true;
+  }
+  const page = new DOMParser().parseFromString(text, "text/html");
+  const main = page.querySelector("main");
+  if (!main) return false;
+  document.querySelector("main").replaceWith(main);
+  document.title = page.title;
+  enhance(main);
+  main.tabIndex = -1;
+  main.focus();
+  return true;
+}
+
+// A form with a file shows how much of it is sent.
+function sending(form) {
+  const block = document.getElementById(form.dataset.going);
+  form.addEventListener("submit", (event) => {
+    if (event.defaultPrevented) return;
+    event.preventDefault();
+    const request = new XMLHttpRequest();
+    const shown = progress(block, () => request.abort());
+    const end = (failure) => {
+      shown.end(failure);
+      again(form);
+    };
+    request.upload.addEventListener("progress", (sent) => shown.at(sent.loaded, sent.total));
+    request.addEventListener("load", () => {
+      if (!arrive(request.responseURL, request.status < 400, request.responseText)) end(block.dataset.failed);
+    });
+    request.addEventListener("error", () => end(block.dataset.failed));
+    request.addEventListener("abort", () => end());
+    request.open("POST", form.getAttribute("action"));
+    request.send(new FormData(form));
+  });
+}
+
+// A form whose work takes long shows how far the server is with it.
+function working(form) {
+  const block = document.getElementById(form.dataset.going);
+  const action = form.getAttribute("action");
+  form.addEventListener("submit", async (event) => {
+    if (event.defaultPrevented || !event.submitter?.matches("[data-long]")) return;
+    event.preventDefault();
+    const fields = new URLSearchParams(new FormData(form, event.submitter));
+    const shown = progress(block, () => {
+      fetch(action + "/stop", { method: "POST", body: new URLSearchParams({ form_token: fields.get("form_token") }), credentials: "same-origin" });
+    });
+    let looking = setInterval(async () => {
+      try {
+        const answer = await fetch(action + "/work", { credentials: "same-origin" });
+        const at = await answer.json();
+        if (looking && at.running) shown.at(at.read, at.size);
+      } catch { /* the next one may come through */ }
+    }, 400);
+    let arrived = false;
+    try {
+      const answer = await fetch(action, { method: "POST", body: fields, credentials: "same-origin" });
+      arrived = arrive(answer.url, answer.ok, await answer.text());
+    } catch { /* it did not */ }
+    clearInterval(looking);
+    looking = 0;
+    if (!arrived) {
+      shown.end(block.dataset.failed);
+      again(form);
+    }
+  });
 }
 
 // A form with a part shows what it would come to there, as it is filled in.
@@ -180,6 +308,9 @@ for (const form of document.querySelectorAll("form[method=get]")) {
   });
 }
 
+// buttons are those of a form, which may stand elsewhere.
+const buttons = (form) => [...form.elements].filter((element) => element.localName === "button");
+
 // once keeps forms from being sent twice.
 function once(root) {
   for (const form of root.querySelectorAll("form[method=post]")) {
@@ -189,16 +320,20 @@ function once(root) {
         return;
       }
       form.dataset.sent = "yes";
-      for (const button of form.querySelectorAll("button")) button.setAttribute("aria-disabled", "true");
+      for (const button of buttons(form)) button.setAttribute("aria-disabled", "true");
     });
   }
 }
+
+// again lets a form be sent once more.
+function again(form) {
+  delete form.dataset.sent;
+  for (const button of buttons(form)) button.removeAttribute("aria-disabled");
+}
 addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
-  for (const form of document.querySelectorAll("form[data-sent]")) {
-    delete form.dataset.sent;
-    for (const button of form.querySelectorAll("button")) button.removeAttribute("aria-disabled");
-  }
+  for (const form of document.querySelectorAll("form[data-sent]")) again(form);
+  for (const block of document.querySelectorAll(".going")) block.hidden = true;
 });
 
 enhance(document);
