@@ -84,6 +84,27 @@ func (s *Server) replyPage(w http.ResponseWriter, r *request, data any, next int
 	return nil
 }
 
+// replyList answers with a list that comes whole, or with as much of its
+// beginning as is asked for.
+func replyList[T any](s *Server, w http.ResponseWriter, r *request, list func() ([]T, error)) error {
+	q, err := queryOf(r, "limit")
+	if err != nil {
+		return err
+	}
+	_, limit, err := pageOf(q)
+	if err != nil {
+		return err
+	}
+	all, err := list()
+	if err != nil {
+		return err
+	}
+	if q.Get("limit") != "" {
+		all = all[:min(limit, len(all))]
+	}
+	return s.reply(w, r, http.StatusOK, all)
+}
+
 func (s *Server) send(w http.ResponseWriter, r *http.Request, status int, body envelope) {
 	body.Meta = meta{requestID(r), report.Instant(s.opts.Now().UnixMilli())}
 	text, err := json.Marshal(body)

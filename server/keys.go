@@ -41,22 +41,7 @@ func keySpec(w http.ResponseWriter, r *request) (spec auth.Spec, err error) {
 
 // listKeys answers with the API keys, oldest first, revoked ones too.
 func (s *Server) listKeys(w http.ResponseWriter, r *request) error {
-	q, err := queryOf(r, "limit")
-	if err != nil {
-		return err
-	}
-	_, limit, err := pageOf(q)
-	if err != nil {
-		return err
-	}
-	keys, err := s.tokens.List(r.Context())
-	if err != nil {
-		return err
-	}
-	if q.Get("limit") != "" {
-		keys = keys[:min(limit, len(keys))]
-	}
-	return s.reply(w, r, http.StatusOK, keys)
+	return replyList(s, w, r, func() ([]auth.Key, error) { return s.tokens.List(r.Context()) })
 }
 
 // revokeKey ends an API key at once and for good.

@@ -35,22 +35,7 @@ func (s *Server) createSchedule(w http.ResponseWriter, r *request) error {
 
 // listSchedules answers with the schedules, oldest first.
 func (s *Server) listSchedules(w http.ResponseWriter, r *request) error {
-	q, err := queryOf(r, "limit")
-	if err != nil {
-		return err
-	}
-	_, limit, err := pageOf(q)
-	if err != nil {
-		return err
-	}
-	all, err := s.schedules.List()
-	if err != nil {
-		return err
-	}
-	if q.Get("limit") != "" {
-		all = all[:min(limit, len(all))]
-	}
-	return s.reply(w, r, http.StatusOK, all)
+	return replyList(s, w, r, s.schedules.List)
 }
 
 func (s *Server) getSchedule(w http.ResponseWriter, r *request) error {

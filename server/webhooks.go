@@ -31,22 +31,7 @@ func (s *Server) createWebhook(w http.ResponseWriter, r *request) error {
 
 // listWebhooks answers with the endpoints, oldest first.
 func (s *Server) listWebhooks(w http.ResponseWriter, r *request) error {
-	q, err := queryOf(r, "limit")
-	if err != nil {
-		return err
-	}
-	_, limit, err := pageOf(q)
-	if err != nil {
-		return err
-	}
-	all, err := s.courier.List()
-	if err != nil {
-		return err
-	}
-	if q.Get("limit") != "" {
-		all = all[:min(limit, len(all))]
-	}
-	return s.reply(w, r, http.StatusOK, all)
+	return replyList(s, w, r, s.courier.List)
 }
 
 func (s *Server) getWebhook(w http.ResponseWriter, r *request) error {
