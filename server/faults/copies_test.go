@@ -223,15 +223,19 @@ func (o *original) copies(tools []copier) []taken {
 	}
 	copying.Wait()
 	stop()
+	var looking sync.WaitGroup
 	for n := range all {
-		dir := filepath.Join(parent, fmt.Sprint(n))
-		if all[n].problems == nil {
-			all[n].look(o.t, dir, o.admin, facts[n])
-		}
-		if err := os.RemoveAll(dir); err != nil {
-			o.t.Error(err)
-		}
+		looking.Go(func() {
+			dir := filepath.Join(parent, fmt.Sprint(n))
+			if all[n].problems == nil {
+				all[n].look(o.t, dir, o.admin, facts[n])
+			}
+			if err := os.RemoveAll(dir); err != nil {
+				o.t.Error(err)
+			}
+		})
 	}
+	looking.Wait()
 	return all
 }
 
