@@ -148,7 +148,7 @@ func wantVerified(t *testing.T, i *instance, b *book) {
 		if k.Purpose == evidence.ForExport {
 			write(filepath.Join(trust, k.KID+".pem"), k.PEM)
 		} else {
-			write(filepath.Join(trust, "log.vkey"), k.VerifierKey+"\n")
+			write(filepath.Join(trust, k.KID+".vkey"), k.VerifierKey+"\n")
 		}
 	}
 	for _, f := range about(b.all(), export) {

@@ -27,7 +27,8 @@ import (
 //   - That a directory has a name, or has it no more, is on the disk once an
 //     fsync of that directory has ended; that of the file does not do it. Until
 //     then any of the changes may be there or not, each on its own. Only a rename
-//     never takes the old name away before the new one is there.
+//     never takes the old name away before the new one is there, and a directory
+//     never has two.
 type medium struct {
 	root    *inode
 	names   []*renaming // not known to be on the disk, in their order
@@ -69,7 +70,12 @@ type renaming struct {
 	name string
 	to   *inode    // nil if the name is gone
 	with *renaming // that this one is never without
+	and  *renaming // that is never without this one either
 }
+
+// isDir tells whether a directory gets a name. Its names come one after the
+// other.
+func (r *renaming) isDir() bool { return r.to != nil && r.to.kind == os.ModeDir }
 
 // writing is a change of a file's content: data at an offset, or a new size.
 type writing struct {
@@ -123,7 +129,9 @@ func (m *medium) name(dir *inode, name string, to *inode, what string) *renaming
 func (m *medium) rename(fromDir *inode, from string, toDir *inode, to string, what string) (added, removed *renaming) {
 	added = m.name(toDir, to, fromDir.names.now[from], what)
 	removed = m.name(fromDir, from, nil, what+" (the old name)")
-	removed.with = added
+	if removed.with = added; added.isDir() {
+		added.and = removed
+	}
 	return added, removed
 }
 
@@ -169,6 +177,14 @@ func (m *medium) settle(r *renaming) {
 	if at < 0 { // an earlier one, which was overtaken
 		return
 	}
+	if r.isDir() {
+		for _, earlier := range slices.Clone(m.names[:at]) {
+			if earlier.to == r.to {
+				m.settle(earlier)
+			}
+		}
+		at = slices.Index(m.names, r)
+	}
 	if r.dir.names.synced[r.name] = r.to; r.to == nil {
 		delete(r.dir.names.synced, r.name)
 	}
@@ -177,8 +193,10 @@ func (m *medium) settle(r *renaming) {
 		done++
 		return done <= at+1 && other.dir == r.dir && other.name == r.name
 	})
-	if r.with != nil {
-		m.settle(r.with)
+	for _, other := range []*renaming{r.with, r.and} {
+		if other != nil {
+			m.settle(other)
+		}
 	}
 }
 
@@ -218,14 +236,17 @@ func (m *medium) after(l *luck, dir string) (made map[*inode]string, lost []stri
 
 // namesAfter decides which names are there.
 func (m *medium) namesAfter(l *luck) (of func(*inode) map[string]*inode, lost []string) {
-	changed, there := map[*inode]map[string]*inode{}, map[*renaming]bool{}
+	changed, there, old := map[*inode]map[string]*inode{}, map[*renaming]bool{}, map[*inode]bool{}
 	for _, r := range m.names {
-		settled := r.with != nil && !slices.Contains(m.names, r.with)
-		if r.with != nil && !settled && !there[r.with] || !l.keeps(l.names, &r.change) {
+		kept := l.keeps(l.names, &r.change) && !old[r.to]
+		if r.with != nil && slices.Contains(m.names, r.with) {
+			kept = there[r.with] && (kept || r.with.and == r)
+		}
+		if there[r] = kept; !kept {
+			old[r.to] = r.isDir()
 			lost = append(lost, r.what)
 			continue
 		}
-		there[r] = true
 		if changed[r.dir] == nil {
 			changed[r.dir] = maps.Clone(r.dir.names.synced)
 		}

@@ -101,18 +101,18 @@ func settled(ctx context.Context, api *client.Client, id exporter.ID) (x exporte
 	}
 }
 
-// wantPlaces finds two exports at one place in the log.
+// wantPlaces finds two exports at one place in a log.
 func wantPlaces(facts []fact) error {
-	places := map[int64]exporter.ID{}
+	places := map[string]exporter.ID{}
 	for _, f := range facts {
 		if f.export.Status != exporter.Ready {
 			continue
 		}
-		index := *f.export.LogIndex
-		if other, taken := places[index]; taken {
-			return fmt.Errorf("entry %d of the log is that of %s and of %s", index, other, f.export.ID)
+		place := fmt.Sprintf("entry %d of log %s", *f.export.LogIndex, *f.export.LogOrigin)
+		if other, taken := places[place]; taken {
+			return fmt.Errorf("%s is that of %s and of %s", place, other, f.export.ID)
 		}
-		places[index] = f.export.ID
+		places[place] = f.export.ID
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -72,9 +73,13 @@ var unsynced = map[string]func(path string, directory bool) bool{
 	"the log":     func(path string, directory bool) bool { return !directory && strings.Contains(path, "/log/") },
 }
 
-// story is a run of the program that was traced, and what its clients were told.
+// story is what was traced, and what clients were told: a data directory is made
+// and a server used until it is killed, the log is begun anew, and a server used
+// until it is stopped.
 type story struct {
 	base    string // the directory that is the disk
+	traces  string // a directory of them
+	begins  []int  // how many moments there were before each
 	moments []moment
 	whole   *replay // of all moments
 	book    *book
@@ -84,63 +89,19 @@ type story struct {
 
 func newStory(t *testing.T) *story {
 	t.Helper()
-	base, traces := filepath.Join(t.TempDir(), "disk"), t.TempDir()
-	if err := os.Mkdir(base, 0o700); err != nil {
+	s := &story{base: filepath.Join(t.TempDir(), "disk"), traces: t.TempDir(), book: &book{}}
+	if err := os.Mkdir(s.base, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s := &story{base: base, book: &book{}}
-	trace := filepath.Join(traces, "token")
-	line := append(tracer(trace), program, "token", "issue", "--data", dataIn(base), "--name", "faults", "--scope", "admin")
-	token, err := exec.Command(line[0], line[1:]...).Output()
-	if err != nil {
-		t.Fatalf("token issue: %v", err)
-	}
-	s.admin = strings.TrimSpace(string(token))
-	s.add(t, trace)
-	for n := 1; n <= 2; n++ {
-		trace := filepath.Join(traces, fmt.Sprint("serve", n))
-		s.serve(t, n, trace)
-		s.add(t, trace)
-	}
-	s.whole = newReplay(base)
-	for _, m := range s.moments {
-		if err := s.whole.next(m); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := s.whole.medium.root.compare(base); err != nil {
-		t.Fatalf("the replay differs from the disk: %v", err)
-	}
-	for _, f := range s.book.all() {
-		s.told = append(s.told, s.tellingOf(f))
-	}
-	t.Logf("%d moments; %s", len(s.moments), s.book.summary())
-	return s
-}
-
-// dataIn is the data directory on a disk.
-func dataIn(base string) string { return filepath.Join(base, "data") }
-
-// serve runs a server, and clients that use it one after the other and at the
-// same time.
-func (s *story) serve(t *testing.T, round int, trace string) {
-	t.Helper()
-	c := &clients{t: t, book: s.book, rotates: true, serial: 1000 * round}
-	i := launch(t, dataIn(s.base), tracer(trace))
-	if !i.up(s.admin) {
-		t.Fatalf("start: got the end of the process, want a server:\n%s", &i.output)
-	}
-	i.pid = i.traced()
-	c.script(t.Context(), i, round)
-	ctx, cancel := context.WithCancel(t.Context())
-	before := len(about(s.book.all(), export))
-	ended := c.begin(ctx, i, 4)
-	for deadline := time.Now().Add(patience); len(about(s.book.all(), export)) < before+25; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("the clients get nothing done:\n%s", &i.output)
-		}
-	}
-	cancel()
+	s.admin = strings.TrimSpace(s.command(t, "token", "issue", "--name", "faults", "--scope", "admin"))
+	c := &clients{t: t, book: s.book, rotates: true}
+	i, ended := s.serve(t, c, 1)
+	syscall.Kill(i.pid, syscall.SIGKILL)
+	i.wait()
+	ended()
+	s.settleKilled(t, s.add(t))
+	s.command(t, "log", "restart")
+	i, ended = s.serve(t, c, 2)
 	ended()
 	c.settle(i)
 	c.follow(i)
@@ -150,16 +111,114 @@ func (s *story) serve(t *testing.T, round int, trace string) {
 	if code := i.stop(); code != 0 {
 		t.Fatalf("stop: got exit code %d, want 0:\n%s", code, &i.output)
 	}
+	s.add(t)
+	s.whole = s.replayed(t)
+	if err := s.whole.medium.root.compare(s.base); err != nil {
+		t.Fatalf("the replay differs from the disk: %v", err)
+	}
+	for _, f := range s.book.all() {
+		s.told = append(s.told, s.tellingOf(f))
+	}
+	t.Logf("%d moments; %s", len(s.moments), s.book.summary())
+	return s
 }
 
-func (s *story) add(t *testing.T, path string) {
+// trace is where the next trace goes.
+func (s *story) trace() string { return filepath.Join(s.traces, fmt.Sprint(len(s.begins))) }
+
+// command runs one to its end.
+func (s *story) command(t *testing.T, args ...string) (stdout string) {
 	t.Helper()
-	trace, err := readTrace(path)
+	line := append(append(tracer(s.trace()), program), args...)
+	cmd := exec.Command(line[0], append(line[1:], "--data", dataIn(s.base))...)
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("licensekit %v: got %v:\n%s", args, err, &errs)
+	}
+	s.add(t)
+	return string(out)
+}
+
+// serve starts a server, and clients that use it one after the other and then
+// at the same time, until there are some more exports. ended stops them, or
+// waits for them if the server has come to an end.
+func (s *story) serve(t *testing.T, c *clients, round int) (i *instance, ended func()) {
+	t.Helper()
+	i = launch(t, dataIn(s.base), tracer(s.trace()))
+	if !i.up(s.admin) {
+		t.Fatalf("start: got the end of the process, want a server:\n%s", &i.output)
+	}
+	i.pid = i.traced()
+	c.settle(i)
+	c.script(t.Context(), i, round)
+	ctx, cancel := context.WithCancel(t.Context())
+	before := len(about(s.book.all(), export))
+	waited := c.begin(ctx, i, 4)
+	for deadline := time.Now().Add(patience); len(about(s.book.all(), export)) < before+25; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the clients get nothing done:\n%s", &i.output)
+		}
+	}
+	return i, func() { cancel(); waited() }
+}
+
+// add takes in what was traced.
+func (s *story) add(t *testing.T) *trace {
+	t.Helper()
+	trace, err := readTrace(s.trace())
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.moments = append(s.moments, trace.moments...)
+	s.begins, s.moments = append(s.begins, len(s.moments)), append(s.moments, trace.moments...)
+	return trace
 }
+
+func (s *story) replayed(t *testing.T) *replay {
+	t.Helper()
+	r := newReplay(s.base)
+	for _, m := range s.moments {
+		if err := r.next(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
+}
+
+// settleKilled finds out which of the calls that the end of a process came into
+// were done: with those the replay is as the disk is.
+func (s *story) settleKilled(t *testing.T, ended *trace) {
+	t.Helper()
+	r := s.replayed(t)
+	var open []*call
+	for _, c := range ended.cut {
+		if e := r.doing[c]; e != nil && len(e.changes) > 0 {
+			open = append(open, c)
+		}
+	}
+	var err error
+	for done := range 1 << len(open) {
+		for n, c := range open {
+			c.failed = done>>n&1 == 0
+		}
+		if err = s.replayed(t).medium.root.compare(s.base); err != nil {
+			continue
+		}
+		last := s.moments[len(s.moments)-1]
+		for _, c := range open {
+			if !c.failed {
+				c.result = map[bool]string{true: strconv.Itoa(len(c.data)), false: "0"}[c.data != nil]
+				s.moments = append(s.moments, moment{c, true, last.at, ended})
+			}
+		}
+		return
+	}
+	t.Fatalf("after a kill in %d calls: the replay differs from the disk: %v", len(open), err)
+}
+
+// dataIn is the data directory on a disk.
+func dataIn(base string) string { return filepath.Join(base, "data") }
 
 // tellingOf is the moment from which on a fact was known to a client: that at
 // which its answer was begun, or the first that is surely later.
@@ -175,9 +234,20 @@ func (s *story) tellingOf(f fact) int {
 	return len(s.moments)
 }
 
-// cut cuts the power a number of times, one in eight of them before the token
-// was given out. If some syncs are ignored, all are in the second half, and
-// nothing is there by chance alone.
+// answered is the moment of the first answer after another one, or the last.
+func (s *story) answered(after int) int {
+	for _, moment := range s.whole.moments[ofAnswers] {
+		if moment > after {
+			return moment
+		}
+	}
+	return len(s.moments)
+}
+
+// cut cuts the power a number of times: one in eight of them before the token
+// was given out, and one in four in a start, up to the first answer. If some
+// syncs are ignored, all are in the second half, and of what is not synced half
+// is there.
 func (s *story) cut(t *testing.T, number int, ignores func(path string, directory bool) bool) (cuts []*powerCut) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
@@ -189,6 +259,9 @@ func (s *story) cut(t *testing.T, number int, ignores func(path string, director
 			at = append(at, s.draw(random, len(s.moments)/2, len(s.moments)))
 		case n%8 == 0:
 			at = append(at, s.draw(random, 0, given))
+		case n%4 == 1:
+			from := s.begins[1+random.IntN(len(s.begins)-1)]
+			at = append(at, s.draw(random, from, s.answered(from)))
 		default:
 			at = append(at, s.draw(random, given, len(s.moments)))
 		}

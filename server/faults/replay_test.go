@@ -375,9 +375,11 @@ func (r *replay) write(c *call, e *effect) error {
 		r.hear(c.data)
 		return nil
 	}
-	count, err := strconv.ParseInt(c.result, 10, 64)
-	if err != nil {
-		return err
+	count := int64(len(c.data))
+	if c.result != "" { // it has returned
+		if count, err = strconv.ParseInt(c.result, 10, 64); err != nil {
+			return err
+		}
 	}
 	offset := file.offset
 	if c.name == "pwrite64" {

@@ -61,6 +61,7 @@ type moment struct {
 type trace struct {
 	moments []moment
 	threads map[int]bool // whether it is one of the program itself, not of a child
+	cut     []*call      // calls of the program that the end of the process came into
 }
 
 // readTrace reads what strace wrote.
@@ -78,7 +79,18 @@ func readTrace(path string) (*trace, error) {
 			return nil, fmt.Errorf("%s: line %d: %w: %.200s", filepath.Base(path), number, err, line)
 		}
 	}
+	for _, c := range entered {
+		t.unreturned(c)
+	}
 	return t, t.follow()
+}
+
+// unreturned is for a call that the end of the process came into.
+func (t *trace) unreturned(c *call) {
+	if len(c.args) == 1 { // all that was printed
+		c.args = splitArgs(strings.TrimPrefix(c.args[0], c.name+"("))
+	}
+	t.cut = append(t.cut, c)
 }
 
 var errTrace = errors.New("not understood")
@@ -96,11 +108,14 @@ func (t *trace) add(line string, entered map[int]*call) error {
 	if err != nil {
 		return err
 	}
+	c := entered[thread]
 	if strings.HasPrefix(rest, "+++ exited with ") || strings.HasPrefix(rest, "+++ killed by ") {
+		if c != nil {
+			t.unreturned(c)
+		}
 		delete(entered, thread)
 		return nil
 	}
-	c := entered[thread]
 	if resumed, ok := strings.CutPrefix(rest, "<... "); ok {
 		name, tail, found := strings.Cut(resumed, " resumed>")
 		if c == nil || c.name != name || !found {
@@ -125,6 +140,8 @@ func (t *trace) add(line string, entered map[int]*call) error {
 	returned, err := c.parse(rest)
 	if returned {
 		t.moments = append(t.moments, moment{c, true, at, t})
+	} else if err == nil {
+		t.cut = append(t.cut, c)
 	}
 	return err
 }
