@@ -40,26 +40,5 @@ func TestPDFMemory(t *testing.T) {
 	}
 	p.check(t, "encoding", 64<<20)
 	checkEmpty(t, tmp)
-
-	size, err := file.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p = newPeak()
-	decoded, err := pdfFormat.Decode(file, size.Size(), d.Kind, d.Filters)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	for batch, err := range decoded.Sections[0].Rows {
-		if err != nil {
-			t.Fatal(err)
-		}
-		n += batch.Len()
-		p.look()
-	}
-	if n != rows {
-		t.Errorf("%d rows, want %d", n, rows)
-	}
-	p.check(t, "decoding", 192<<20)
+	checkDecoding(t, pdfFormat, file, d, rows, 192<<20)
 }

@@ -39,6 +39,32 @@ func (p *peak) check(t *testing.T, what string, limit uint64) {
 	}
 }
 
+// checkDecoding reads a file of so many rows back.
+func checkDecoding(t *testing.T, format Format, file *os.File, d *report.Document, rows int, limit uint64) {
+	t.Helper()
+	info, err := file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPeak()
+	decoded, err := format.Decode(file, info.Size(), d.Kind, d.Filters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for batch, err := range decoded.Sections[0].Rows {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += batch.Len()
+		p.look()
+	}
+	if n != rows {
+		t.Errorf("%d rows, want %d", n, rows)
+	}
+	p.check(t, "decoding", limit)
+}
+
 // Neither way does memory grow with the rows, and nothing is left on disk.
 func TestXLSXMemory(t *testing.T) {
 	tmp := t.TempDir()
@@ -57,28 +83,7 @@ func TestXLSXMemory(t *testing.T) {
 	}
 	p.check(t, "encoding", 16<<20)
 	checkEmpty(t, tmp)
-
-	info, err := file.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p = newPeak()
-	decoded, err := xlsxFormat.Decode(file, info.Size(), d.Kind, d.Filters)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	for batch, err := range decoded.Sections[0].Rows {
-		if err != nil {
-			t.Fatal(err)
-		}
-		n += batch.Len()
-		p.look()
-	}
-	if n != rows {
-		t.Errorf("%d rows, want %d", n, rows)
-	}
-	p.check(t, "decoding", 32<<20)
+	checkDecoding(t, xlsxFormat, file, d, rows, 32<<20)
 	checkEmpty(t, tmp)
 }
 
