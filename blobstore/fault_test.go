@@ -6,36 +6,25 @@ import (
 	"errors"
 	"io"
 	"math"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"licensekit/blobstore/smalldisk"
 )
 
-// mountSmall mounts an 8 MiB file system of its own and gives its directory.
-func mountSmall(t *testing.T) string {
+// smallDisk gives the directory of a file system of 8 MiB.
+func smallDisk(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", dir).CombinedOutput()
-	if err != nil && os.Getenv("CI") == "true" && os.Geteuid() == 0 {
-		t.Fatalf("mount tmpfs as root: got %v: %s", err, out)
-	}
-	if err != nil {
-		t.Skipf("needs root and CAP_SYS_ADMIN to mount a tmpfs: %v: %s", err, out)
-	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
-			t.Errorf("umount %s: got %v: %s", dir, err, out)
-		}
-	})
+	smalldisk.Mount(t, dir, "8m")
 	return dir
 }
 
 func TestFullDisk(t *testing.T) {
 	for name, open := range stagings {
 		t.Run(name, func(t *testing.T) {
-			dir := filepath.Join(mountSmall(t), "blobs")
+			dir := filepath.Join(smallDisk(t), "blobs")
 			s := open(t, dir)
 			defer s.Close()
 			before := put(t, s, "before")
@@ -63,15 +52,13 @@ func TestFullDisk(t *testing.T) {
 // TestReadOnly opens a store on a disk that nobody can write to, as an
 // auditor's mount is.
 func TestReadOnly(t *testing.T) {
-	mount := mountSmall(t)
+	mount := smallDisk(t)
 	dir := filepath.Join(mount, "blobs")
 	writable, err := Open(dir)
 	s := opened(t, writable, err)
 	ref := put(t, s, "to be read")
 	s.Close()
-	if out, err := exec.Command("mount", "-o", "remount,ro", mount).CombinedOutput(); err != nil {
-		t.Fatalf("remount read-only: got %v: %s", err, out)
-	}
+	smalldisk.Remount(t, mount, "ro")
 	readOnly, err := Open(dir)
 	s = opened(t, readOnly, err)
 	defer s.Close()

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"licensekit/blobstore/smalldisk"
 	"licensekit/server/client"
 )
 
@@ -170,59 +171,12 @@ func goesOn(t *testing.T, what string, c *clients, dir, admin string) {
 	}
 }
 
-// mount makes a small file system of its own.
-func mount(t *testing.T, dir, size string) {
-	t.Helper()
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command("mount", "-t", "tmpfs", "-o", "mode=0700,size="+size, "tmpfs", dir).CombinedOutput()
-	if err != nil && os.Getenv("CI") == "true" && os.Geteuid() == 0 {
-		t.Fatalf("mount tmpfs as root: got %v: %s", err, out)
-	}
-	if err != nil {
-		t.Skipf("needs root and CAP_SYS_ADMIN to mount a tmpfs: %v: %s", err, out)
-	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
-			t.Errorf("umount %s: got %v: %s", dir, err, out)
-		}
-	})
-}
-
-// remount lets a file system be written to or not.
-func remount(t *testing.T, dir, mode string) {
-	t.Helper()
-	if out, err := exec.Command("mount", "-o", "remount,"+mode, dir).CombinedOutput(); err != nil {
-		t.Fatalf("remount %s %s: got %v: %s", dir, mode, err, out)
-	}
-}
-
-// fill takes all the room on a file system but for so many bytes.
-func fill(t *testing.T, path string, leave int64) {
-	t.Helper()
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	size := int64(0)
-	for err == nil {
-		var n int
-		n, err = f.Write(make([]byte, 4<<10))
-		size += int64(n)
-	}
-	if !errors.Is(err, syscall.ENOSPC) || f.Truncate(size-leave) != nil {
-		t.Fatalf("fill the disk: got %v, want ENOSPC", err)
-	}
-}
-
 // TestFullDisk fills the disk under a server again and again, leaving more and
 // more room, so that it gives out at ever later writes; then before a start.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	disk := filepath.Join(t.TempDir(), "disk")
-	mount(t, disk, "48m")
+	smalldisk.Mount(t, disk, "48m")
 	dir, filler := filepath.Join(disk, "data"), filepath.Join(disk, "filler")
 	admin := newDirectory(t, dir)
 	c := &clients{t: t, book: &book{}, patient: true, excused: excuse("STORAGE_FULL")}
@@ -230,7 +184,7 @@ func TestFullDisk(t *testing.T) {
 	c.script(t.Context(), i, 0)
 	rounds := 0
 	for leave := int64(0); leave <= 256<<10; leave += 16 << 10 {
-		fill(t, filler, leave)
+		smalldisk.Fill(t, filler, leave)
 		rounds++
 		c.script(t.Context(), i, 100+rounds)
 		if i.endedBy(0) {
@@ -246,7 +200,7 @@ func TestFullDisk(t *testing.T) {
 	wantAll(t, i, c.book)
 	i.stop()
 	for leave := int64(0); leave <= 32<<10; leave += 8 << 10 {
-		fill(t, filler, leave)
+		smalldisk.Fill(t, filler, leave)
 		if i := launch(t, dir, nil); i.up(admin) {
 			for _, f := range about(c.book.all(), export) { // which takes no room
 				if err := wantExport(t.Context(), i.api, f.export, true); err != nil {
@@ -275,31 +229,31 @@ func TestReadOnlyDisk(t *testing.T) {
 	t.Parallel()
 	for _, part := range []string{"blobs", "log"} {
 		dir := filepath.Join(t.TempDir(), "data")
-		mount(t, filepath.Join(dir, part), "48m")
+		smalldisk.Mount(t, filepath.Join(dir, part), "48m")
 		admin := newDirectory(t, dir)
 		c := &clients{t: t, book: &book{}, patient: true, excused: excuse("INTERNAL")}
 		i := start(t, dir, admin)
 		c.script(t.Context(), i, 1)
-		remount(t, filepath.Join(dir, part), "ro")
+		smalldisk.Remount(t, filepath.Join(dir, part), "ro")
 		c.script(t.Context(), i, 3)
 		i.stop()
-		remount(t, filepath.Join(dir, part), "rw")
+		smalldisk.Remount(t, filepath.Join(dir, part), "rw")
 		goesOn(t, part+" read-only for a while", c, dir, admin)
 	}
 	disk := filepath.Join(t.TempDir(), "disk")
-	mount(t, disk, "48m")
+	smalldisk.Mount(t, disk, "48m")
 	dir := filepath.Join(disk, "data")
 	admin := newDirectory(t, dir)
 	c := &clients{t: t, book: &book{}, patient: true}
 	i := start(t, dir, admin)
 	c.script(t.Context(), i, 1)
 	i.stop()
-	remount(t, disk, "ro")
+	smalldisk.Remount(t, disk, "ro")
 	if i := launch(t, dir, nil); i.up(admin) {
 		t.Error("start on a read-only disk: got a server, want a refusal")
 	} else {
 		wantOutage(t, "start on a read-only disk", i)
 	}
-	remount(t, disk, "rw")
+	smalldisk.Remount(t, disk, "rw")
 	goesOn(t, "a disk that was read-only", c, dir, admin)
 }
