@@ -41,7 +41,7 @@ func (s *Server) readReport(kind report.Kind) func(http.ResponseWriter, *request
 		var live *report.Live
 		var next int64
 		err = s.ledger.View(r.Context(), func(snapshot *ledger.Snapshot) (err error) {
-			live, next, err = report.ReadLive(r.Context(), snapshot, kind, filters, excerpt)
+			live, next, err = s.summaries.ReadLive(r.Context(), snapshot, kind, filters, excerpt)
 			return err
 		})
 		if err != nil {

@@ -41,6 +41,7 @@ import (
 	"licensekit/exporter/evidence"
 	"licensekit/exporter/ledger"
 	"licensekit/exporter/render"
+	"licensekit/exporter/report"
 	"licensekit/server/schedule"
 	"licensekit/server/webhook"
 )
@@ -83,6 +84,7 @@ type Server struct {
 
 	connections *connections
 	exports     *exporter.Exporter
+	summaries   report.Memory // of the ledger
 	courier     *webhook.Courier
 	schedules   *schedule.Runner
 	opts        Options

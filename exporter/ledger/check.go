@@ -49,7 +49,7 @@ func (s *Snapshot) checkFacts(ctx context.Context, check func(*Snapshot, *block)
 		return err
 	}
 	next := int64(1)
-	for b, err := range s.blocks {
+	for b, err := range s.blocks(0) {
 		if err == nil {
 			err = ctx.Err()
 		}

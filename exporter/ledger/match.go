@@ -20,6 +20,13 @@ func (m *matcher) predicates(b *block) (list []predicate, none bool, err error) 
 	if m.From != nil && b.high < int64(*m.From) || m.To != nil && b.low >= int64(*m.To) || m.Below > 0 && b.first >= m.Below {
 		return nil, true, nil
 	}
+	if b.first+int64(b.rows)-1 <= m.Above {
+		return nil, true, nil
+	}
+	if b.first <= m.Above {
+		known := int(m.Above-b.first) + 1
+		list = append(list, func(row int) bool { return row >= known })
+	}
 	if m.Below > 0 && b.first+int64(b.rows) > m.Below {
 		rows := int(m.Below - b.first)
 		list = append(list, func(row int) bool { return row < rows })

@@ -139,7 +139,7 @@ func matches(m report.Match, a report.Activity) bool {
 	return (m.From == nil || a.OccurredAt >= int64(*m.From)) &&
 		(m.To == nil || a.OccurredAt < int64(*m.To)) &&
 		(!m.Usage || strings.HasPrefix(a.Text[report.FieldAction], report.UsagePrefix)) &&
-		(m.Below == 0 || a.Sequence < m.Below) &&
+		(m.Below == 0 || a.Sequence < m.Below) && a.Sequence > m.Above &&
 		(m.Status == 0 || a.StatusCode == m.Status)
 }
 

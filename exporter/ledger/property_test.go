@@ -152,6 +152,9 @@ func (w *world) scan(m *model) report.Scan {
 		s.Match.Below = w.Int64N(int64(len(m.rows)) + 2)
 	}
 	if w.IntN(4) == 0 {
+		s.Match.Above = w.Int64N(int64(len(m.rows)) + 2)
+	}
+	if w.IntN(4) == 0 {
 		s.Match.Status = 201
 	}
 	for w.IntN(2) == 0 && len(m.rows) > 0 {

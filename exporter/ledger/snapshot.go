@@ -156,18 +156,24 @@ func (s *Snapshot) tailBlock() (*block, error) {
 	return openBlock(made.data)
 }
 
-// blocks streams the blocks in order, the tail as the last one. Only their
-// headers are read.
-func (s *Snapshot) blocks(yield func(*block, error) bool) {
-	cursor := s.shelf.facts.Cursor()
-	for key, value := cursor.First(); key != nil; key, value = cursor.Next() {
-		b, err := openStored(key, value)
-		if !yield(b, err) || err != nil {
-			return
+// blocks streams the blocks in order, the tail as the last one, from that on
+// which holds what is above a sequence. Only their headers are read.
+func (s *Snapshot) blocks(above int64) iter.Seq2[*block, error] {
+	return func(yield func(*block, error) bool) {
+		cursor := s.shelf.facts.Cursor()
+		key, value := cursor.First()
+		if above > 0 {
+			key, value = seekBlock(cursor, above+1)
 		}
-	}
-	if tail, err := s.tailBlock(); tail != nil || err != nil {
-		yield(tail, err)
+		for ; key != nil; key, value = cursor.Next() {
+			b, err := openStored(key, value)
+			if !yield(b, err) || err != nil {
+				return
+			}
+		}
+		if tail, err := s.tailBlock(); tail != nil || err != nil {
+			yield(tail, err)
+		}
 	}
 }
 
@@ -195,7 +201,7 @@ func (s *Snapshot) blocksDown(below int64) iter.Seq2[*block, error] {
 func (s *Snapshot) bySequence(m matcher, fields report.FieldSet) iter.Seq2[*report.Facts, error] {
 	return func(yield func(*report.Facts, error) bool) {
 		var shared constants
-		for b, err := range s.blocks {
+		for b, err := range s.blocks(m.Above) {
 			if err != nil {
 				yield(nil, err)
 				return

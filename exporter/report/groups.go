@@ -24,11 +24,12 @@ type groups struct {
 	measures   []measure
 	pairs      []pairing // pairs[i] joins the groups of dimensions[:i+1] with dimensions[i+1]
 	size       int       // the number of groups
+	limit      int       // on size
 	ids, codes []uint32  // scratch, one per fact of a batch
 }
 
 func newGroups(dimensions []dimension, measures ...measure) *groups {
-	return &groups{dimensions: dimensions, measures: measures, pairs: make([]pairing, len(dimensions)-1)}
+	return &groups{dimensions: dimensions, measures: measures, limit: groupLimit, pairs: make([]pairing, len(dimensions)-1)}
 }
 
 // columns are those of the dimensions, then one per measure.
@@ -107,7 +108,7 @@ func (g *groups) grow(size int) error {
 	if size <= g.size {
 		return nil
 	}
-	if size > groupLimit {
+	if size > g.limit {
 		return ErrTooManyGroups
 	}
 	g.size = size

@@ -32,6 +32,11 @@ type Excerpt struct {
 // the limit. The usage ledger is a list: it is read newest first, and next is
 // where the following page goes on, 0 at the end. Errors: *[FilterError].
 func ReadLive(ctx context.Context, source Source, kind Kind, filters Filters, excerpt Excerpt) (live *Live, next int64, err error) {
+	return (*Memory)(nil).ReadLive(ctx, source, kind, filters, excerpt)
+}
+
+// ReadLive is [ReadLive] with what the memory knows.
+func (m *Memory) ReadLive(ctx context.Context, source Source, kind Kind, filters Filters, excerpt Excerpt) (live *Live, next int64, err error) {
 	live = &Live{
 		Kind: kind, Filters: filters, AsOf: source.Sequence(),
 		Columns: map[string][]Column{}, Rows: map[string][]map[string]any{},
@@ -46,6 +51,12 @@ func ReadLive(ctx context.Context, source Source, kind Kind, filters Filters, ex
 	document, err := Build(ctx, source, kind, filters)
 	if err != nil {
 		return nil, 0, err
+	}
+	if m != nil && kind == UsageSummary {
+		s := &document.Sections[0]
+		if s.Rows, err = m.summary(ctx, source, filters, s.Rows); err != nil {
+			return nil, 0, err
+		}
 	}
 	live.Totals = Totals{}
 	for i := range document.Sections {

@@ -28,6 +28,7 @@ type Match struct {
 	Equal    [NumFields]string // only activities with these values; "" for any
 	Usage    bool              // only actions that begin with UsagePrefix
 	Below    int64             // only lower sequences; 0 for all
+	Above    int64             // only higher sequences; 0 for all
 	Status   int64             // only this status code; 0 for all
 }
 

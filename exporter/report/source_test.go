@@ -65,7 +65,7 @@ func (m *memory) selected(scan Scan) (selected []Activity) {
 func matches(m Match, a Activity) bool {
 	if m.From != nil && a.OccurredAt < int64(*m.From) || m.To != nil && a.OccurredAt >= int64(*m.To) ||
 		m.Usage && !strings.HasPrefix(a.Text[FieldAction], UsagePrefix) ||
-		m.Below != 0 && a.Sequence >= m.Below || m.Status != 0 && a.StatusCode != m.Status {
+		m.Below != 0 && a.Sequence >= m.Below || a.Sequence <= m.Above || m.Status != 0 && a.StatusCode != m.Status {
 		return false
 	}
 	for i, want := range m.Equal {
