@@ -1,6 +1,9 @@
 package metadb
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // pace keeps what is held for copies within bounds. A commit waits for nothing
 // while less than burst is held. Beyond that commits are made farther apart the
@@ -44,13 +47,21 @@ const growth = 64 << 20
 
 // extend makes the file longer before it is needed. bbolt does it only when it
 // must, and a tool that has just looked at the file's size would miss the end.
+// Whoever has made it longer, the tail is there before a tool can be late.
 func (db *DB) extend(used int64) error {
 	info, err := db.now.file.Stat()
-	if err != nil || info.Size()-used >= growth/2 || db.now.file.Truncate(info.Size()+growth) != nil {
-		return nil // bbolt tries again when it must
+	if err != nil {
+		return nil // bbolt looks again when it must
 	}
-	_ = db.tellReleased(db.tails.released) // without it, slow copies are told by what does not hang together
-	if db.options.NoSync {
+	size := info.Size()
+	longer := size-used < growth/2 && db.now.file.Truncate(size+growth) == nil
+	if longer {
+		size += growth
+	}
+	if !slices.Contains(db.tails.at, db.tailOf(size)) {
+		_ = db.tellReleased(db.tails.released) // without it, slow copies are told by what does not hang together
+	}
+	if !longer || db.options.NoSync {
 		return nil
 	}
 	if err := db.now.file.Sync(); err != nil {

@@ -47,7 +47,8 @@ func parseTail(b []byte) (released int64, ok bool) {
 }
 
 // tails are where a tail is kept, as offsets: at the file's end, and at earlier
-// ends of it for tools that have looked at its size before it grew.
+// ends of it, until bbolt uses them, for tools that have looked at its size before
+// it grew.
 type tails struct {
 	at       []int64
 	released int64
@@ -65,8 +66,7 @@ func (db *DB) tellReleased(released int64) error {
 	if err != nil {
 		return err
 	}
-	page := int64(db.now.bolt.Info().PageSize)
-	if end := (info.Size()/page - 1) * page; !slices.Contains(t.at, end) {
+	if end := db.tailOf(info.Size()); !slices.Contains(t.at, end) {
 		t.at = append(t.at, end)
 	}
 	used := db.now.used()
@@ -78,6 +78,12 @@ func (db *DB) tellReleased(released int64) error {
 		}
 	}
 	return nil
+}
+
+// tailOf is where the tail of a file of a size is, as an offset.
+func (db *DB) tailOf(size int64) int64 {
+	page := int64(db.now.bolt.Info().PageSize)
+	return (size/page - 1) * page
 }
 
 // expire lets go of trees that were replaced before the window began, if it can

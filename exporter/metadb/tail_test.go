@@ -88,6 +88,28 @@ func TestTailTellsHowLongAFileWasRead(t *testing.T) {
 	}
 }
 
+// A tool that looked at the file's size before it grew is told too, whoever made
+// it longer, and though nothing had been let go of at that size.
+func TestTailIsAtEarlierEnds(t *testing.T) {
+	t.Parallel()
+	db := newDB(t, Options{NoSync: true, Window: time.Hour})
+	r := newReader(t, db) // of the size that bbolt has made it
+	r.upTo(t, metaPages)
+	grow(t, db)
+	if used := db.now.used(); r.size <= used {
+		t.Fatalf("the tree takes %d bytes; want less than the %d that the tool reads", used, r.size)
+	}
+	db.pins.window = time.Millisecond
+	time.Sleep(2 * db.pins.window)
+	if err := db.Update(put(1)); err != nil {
+		t.Fatal(err)
+	}
+	r.upTo(t, r.size)
+	if err := r.inTime(t); !errors.Is(err, ErrLate) {
+		t.Errorf("got %v, want %v", err, ErrLate)
+	}
+}
+
 // grow makes the file longer.
 func grow(t *testing.T, db *DB) {
 	t.Helper()
