@@ -194,33 +194,80 @@ func wantBehind(t *testing.T, what string, h *house) {
 	h.stop()
 }
 
-// A copy that was made while the log was restarted has the closed log in the
-// place of the new one, and the new one's key, and is refused: that key must not
-// sign the closed log anew.
+// A copy that was made while the log was restarted is refused where a key would
+// sign a log that is not its own, or a log that was closed would grow: nothing
+// is signed.
 func TestCopyAcrossARestartOfTheLog(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, Options{Workers: 1})
 	h.fill(10)
 	h.freeze(report.UsageLedger, "csv")
 	h.stop()
+	all := []moment{{path: copyTree(t, h.path)}, {path: h.path}}
+	if _, err := h.restart(); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		what   string
+		of     []int // see [parts]
+		closed bool  // the log that was closed came along
+	}{
+		{"the keys are newer than the log", []int{0, 0, 0, 0, 1}, false},
+		{"the log is newer than the keys", []int{0, 0, 1, 1, 0}, true},
+		{"the log came before and after the restart", []int{0, 0, 0, 0, 0}, true},
+	} {
+		path, _ := pieced(t, all, test.of)
+		if test.closed {
+			if err := os.CopyFS(closedLogDir(path, 1), os.DirFS(closedLogDir(all[1].path, 1))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		checkpoint := filepath.Join(path, logDir, "checkpoint")
+		want, err := os.ReadFile(checkpoint)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.path = path
+		if err := h.refused(); !errors.Is(err, ErrOutlived) {
+			t.Errorf("%s: open: got %v, want %v", test.what, err, ErrOutlived)
+		}
+		if _, err := h.restart(); !errors.Is(err, ErrOutlived) {
+			t.Errorf("%s: restart: got %v, want %v", test.what, err, ErrOutlived)
+		}
+		if got, err := os.ReadFile(checkpoint); err != nil || string(got) != string(want) {
+			t.Errorf("%s: its checkpoint: got %q, %v; want it as it was, %q", test.what, got, err, want)
+		}
+	}
+}
+
+// A copy whose log and keys are from before a restart of the log, and whose
+// database has seen the new log, can be read, and begins a log of its own.
+func TestCopyWithoutTheLogThatFollows(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, Options{Workers: 1})
+	h.fill(10)
+	first := h.freeze(report.UsageLedger, "csv")
+	h.stop()
 	before := moment{path: copyTree(t, h.path)}
 	if _, err := h.restart(); err != nil {
 		t.Fatal(err)
 	}
-	path, _ := pieced(t, []moment{before, {path: h.path}}, []int{0, 0, 0, 0, 1})
-	checkpoint := filepath.Join(path, logDir, "checkpoint")
-	want, err := os.ReadFile(checkpoint)
-	if err != nil {
-		t.Fatal(err)
+	h.reopen(1)
+	second := h.freeze(report.UsageSummary, "csv")
+	h.stop()
+	path, what := pieced(t, []moment{before, {path: h.path}}, []int{1, 1, 0, 0, 0})
+	behind := openHouse(t, path, Options{Workers: 1})
+	if got := behind.copied.lacks(); len(got) != 1 || got[second.ID].Export != second.ID {
+		t.Errorf("%s: lacking: got %+v, want the place of %s in the log", what, got, second.ID)
 	}
-	h.path = path
-	if err := h.refused(); !errors.Is(err, ErrOutlived) {
-		t.Errorf("open: got %v, want %v", err, ErrOutlived)
-	}
-	if _, err := h.restart(); !errors.Is(err, ErrOutlived) {
-		t.Errorf("restart: got %v, want %v", err, ErrOutlived)
-	}
-	if got, err := os.ReadFile(checkpoint); err != nil || string(got) != string(want) {
-		t.Errorf("its checkpoint: got %q, %v; want it as it was, %q", got, err, want)
+	wantBehind(t, what, behind)
+	behind.open()
+	for _, x := range []Export{first, second} {
+		b, _, err := behind.Artifact(t.Context(), x.ID)
+		if err != nil {
+			t.Errorf("%s: artifact of %s: got %v", what, x.ID, err)
+			continue
+		}
+		b.Close()
 	}
 }

@@ -112,6 +112,7 @@ type Exporter struct {
 	ledger   *ledger.Ledger
 	log      *Log   // the one that grows, the last of logs
 	logs     []*Log // all of them, oldest first
+	later    string // the name of a log that follows them and is missing, "" mostly
 	keys     string // the directory of the signing keys
 	instance string
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -39,10 +40,10 @@ var (
 	ErrNoAnchor   = tilelog.ErrNoAnchor
 )
 
-// ErrOutlived reports a log that a restart has closed, in the place of the one
-// that follows it, which is missing: the directory is a copy that was made
-// while the log was restarted.
-var ErrOutlived = errors.New("it was closed by a restart, and the log that follows it is missing; the directory was copied meanwhile")
+// ErrOutlived reports that the log, those before it and the keys are of before
+// and after a restart of the log. None of them must go on: a key would sign a
+// log that is not its own, or a log that was closed would grow.
+var ErrOutlived = errors.New("the directory was copied while its log was restarted")
 
 func closedLogDir(data string, n int) string {
 	return filepath.Join(data, fmt.Sprintf("%s.%d", logDir, n))
@@ -113,18 +114,39 @@ func (e *Exporter) openLogs(ctx context.Context, dir *Directory, key *evidence.S
 		return errors.Join(err, l.Close())
 	}
 	e.log = e.addLog(l, named.Record(evidence.Active, key.CreatedAt))
-	return nil
+	return e.lookForLater()
+}
+
+// lookForLater finds out whether the database knows of a log that follows the
+// one which grows here.
+func (e *Exporter) lookForLater() error {
+	own := logNumber(e.log.Origin())
+	return e.db.View(func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
+			origin, ok := strings.CutPrefix(string(name), loggedBucket+" ")
+			if ok && logNumber(origin) > own {
+				e.later = origin
+			}
+			return nil
+		})
+	})
+}
+
+// logNumber is the place of a log among the instance's, as its name says.
+func logNumber(origin string) (n int) {
+	if _, err := fmt.Sscanf(path.Base(origin), "%d-", &n); err != nil {
+		return 1
+	}
+	return n
 }
 
 // openGrowing opens the log that grows, with what the rest of the directory
 // knows of it.
 func openGrowing(ctx context.Context, d *Directory, keys string, key *evidence.SigningKey, anchor string) (*tilelog.Log, error) {
-	outlived, err := evidence.Outlived(d.Log(), keys)
-	if outlived {
-		err = fmt.Errorf("open log %s: %w", d.Log(), ErrOutlived)
-	}
-	if err != nil {
+	if how, err := evidence.Parted(d.Log(), keys); err != nil {
 		return nil, err
+	} else if how != "" {
+		return nil, fmt.Errorf("open log %s: %s: %w", d.Log(), how, ErrOutlived)
 	}
 	if anchor != "" {
 		if err := outside(d.Path, anchor); err != nil {
@@ -132,6 +154,9 @@ func openGrowing(ctx context.Context, d *Directory, keys string, key *evidence.S
 		}
 	}
 	origin, err := growingOrigin(d)
+	if err == nil {
+		err = notClosed(d, origin)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -155,10 +180,26 @@ func growingOrigin(d *Directory) (string, error) {
 	return firstOrigin(d.Instance), nil
 }
 
+// notClosed wants a log not to be among those that were closed.
+func notClosed(d *Directory, origin string) error {
+	closed, err := closedLogs(d.Path)
+	for n := range closed {
+		if other, err := originIn(closedLogDir(d.Path, n+1), d.Instance); err == nil && other == origin {
+			return fmt.Errorf("open log %s: it was closed, and is %s too: %w", d.Log(), closedLogDir(d.Path, n+1), ErrOutlived)
+		}
+	}
+	return err
+}
+
 // Behind is an [ErrBehind] if the directory is an older copy whose log lacks
 // entries that it is known to have had: what there is can be read, and nothing
 // more can be frozen until the log was restarted. It is nil otherwise.
-func (e *Exporter) Behind() error { return e.log.Behind() }
+func (e *Exporter) Behind() error {
+	if e.later != "" {
+		return fmt.Errorf("%w: a restart has closed it, and log %s, which follows it, is missing", ErrBehind, e.later)
+	}
+	return e.log.Behind()
+}
 
 // outside refuses an anchor that would be restored along with the directory.
 func outside(data, anchor string) error {

@@ -21,18 +21,36 @@ func OpenClosedLog(dir, keys string) (*tilelog.Log, PublicKeyRecord, error) {
 	return l, record, err
 }
 
-// Outlived tells whether a log's directory is of a log whose key was retired:
-// the log that follows it should have its place.
-func Outlived(dir, keys string) (bool, error) {
+// Parted tells how a log's directory and the keys are of before and after a
+// restart, as where they were copied meanwhile; "" if they aren't.
+func Parted(dir, keys string) (how string, err error) {
 	active, err := Load(keys, ForLog)
 	if err != nil {
-		return false, err
+		return "", err
 	}
-	_, record, err := signerOf(dir, keys)
-	if err != nil { // there is none yet, or it is damaged, or someone else's
-		return false, nil
+	switch _, record, err := signerOf(dir, keys); {
+	case errors.Is(err, tilelog.ErrNotSigned) && begunWithAnother(dir, active.Public):
+		return "its key is missing", nil
+	case err != nil: // there is no log yet, or it is damaged, or someone else's
+		return "", nil
+	case record.KID != active.Public.ID():
+		return "it was closed, and the log that follows it is missing", nil
 	}
-	return record.KID != active.Public.ID(), nil
+	return "", nil
+}
+
+// begunWithAnother tells whether a log was begun by a restart with another key.
+func begunWithAnother(dir string, key PublicKey) bool {
+	leaf, err := tilelog.FirstLeaf(dir)
+	if err != nil {
+		return false
+	}
+	r, err := ParseRestart(leaf)
+	if err != nil {
+		return false
+	}
+	named, err := NewLogKey(r.New.Origin(), key)
+	return err == nil && named.String() != r.New.String()
 }
 
 // signedBy tells whether a key signed the checkpoint of a log's directory, which

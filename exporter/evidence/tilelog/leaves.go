@@ -2,6 +2,7 @@ package tilelog
 
 import (
 	"io/fs"
+	"os"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -71,6 +72,21 @@ func (d *disk) readAll(n int64) (all [][]byte) {
 		return nil
 	})
 	return all
+}
+
+// FirstLeaf gives the first leaf that the tiles of a log's directory hold. It is
+// not verified. Errors: fs.ErrNotExist.
+func FirstLeaf(dir string) ([]byte, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	all := (&disk{root: root}).readAll(0)
+	if len(all) == 0 {
+		return nil, fs.ErrNotExist
+	}
+	return all[0], nil
 }
 
 // reach counts the leaves that can be had without a gap: wanted ones from
