@@ -191,13 +191,14 @@ func (d *Directory) readFormat() error {
 		return err
 	}
 	var f format
-	if err := json.Unmarshal(text, &f); err != nil {
+	var members map[string]json.RawMessage // by their very names, where format takes others too
+	if err := errors.Join(json.Unmarshal(text, &f), json.Unmarshal(text, &members)); err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
 	}
 	if f.Version > FormatVersion {
 		return fmt.Errorf("%w: its format is %d, this program reads up to %d", ErrNewerFormat, f.Version, FormatVersion)
 	}
-	if f.Version < 1 || f.Instance == "" {
+	if f.Version < 1 || f.Instance == "" || members["format_version"] == nil || members["instance"] == nil {
 		return fmt.Errorf("read %s: format_version and instance are missing", path)
 	}
 	d.Instance = f.Instance

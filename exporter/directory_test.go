@@ -343,3 +343,21 @@ func TestDirectoryMadeByManyAtOnce(t *testing.T) {
 		t.Errorf("instance afterwards: got %s, want %s", got, winners[0])
 	}
 }
+
+// A name of which a bit has flipped is another name.
+func TestFormatFileWithAnotherName(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		`{"format_version":1,"instance":"lki_1"}`: true,
+		`{"format_vErsion":1,"instance":"lki_1"}`: false,
+		`{"format_version":1,"Instance":"lki_1"}`: false,
+	} {
+		d := &Directory{Path: t.TempDir()}
+		if err := os.WriteFile(filepath.Join(d.Path, formatFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.readFormat(); (err == nil) != want {
+			t.Errorf("%s: got %v, want it read: %t", text, err, want)
+		}
+	}
+}
