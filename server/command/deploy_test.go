@@ -49,7 +49,7 @@ func installed(t *testing.T, program, debian string) {
 func built(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "licensekit")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "licensekit").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-ldflags", "-s -w", "-o", path, "licensekit").CombinedOutput(); err != nil {
 		t.Fatalf("build the program: %v\n%s", err, out)
 	}
 	return path

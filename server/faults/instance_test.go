@@ -46,7 +46,7 @@ func withProgram(run func() int) int {
 // build makes the program, with what keeps copies of its database whole as it
 // is, or for "off" or a duration without it or for so long only.
 func build(path, copies string) (said []byte, err error) {
-	return exec.Command("go", "build", "-o", path, "-ldflags", "-X licensekit/exporter/metadb.copies="+copies, "licensekit").CombinedOutput()
+	return exec.Command("go", "build", "-o", path, "-ldflags", "-s -w -X licensekit/exporter/metadb.copies="+copies, "licensekit").CombinedOutput()
 }
 
 // licensekit runs a command to its end.
