@@ -5,6 +5,7 @@ package faults
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -198,11 +199,14 @@ func (s *story) settleKilled(t *testing.T, ended *trace) {
 		}
 	}
 	var err error
-	for done := range 1 << len(open) {
+	for undone := range 1 << len(open) {
 		for n, c := range open {
-			c.failed = done>>n&1 == 0
+			c.failed = undone>>n&1 == 1
 		}
-		if err = s.replayed(t).medium.root.compare(s.base); err != nil {
+		if undone > 0 {
+			r = s.replayed(t)
+		}
+		if err = r.medium.root.compare(s.base); err != nil {
 			continue
 		}
 		last := s.moments[len(s.moments)-1]
@@ -236,7 +240,7 @@ func (s *story) tellingOf(f fact) int {
 
 // answered is the moment of the first answer after another one, or the last.
 func (s *story) answered(after int) int {
-	for _, moment := range s.whole.moments[ofAnswers] {
+	for _, moment := range s.whole.moments[ofAnswers][""] {
 		if moment > after {
 			return moment
 		}
@@ -246,8 +250,7 @@ func (s *story) answered(after int) int {
 
 // cut cuts the power a number of times: one in eight of them before the token
 // was given out, and one in four in a start, up to the first answer. If some
-// syncs are ignored, all are in the second half, and of what is not synced half
-// is there.
+// syncs are ignored, none is early, and of what is not synced half is there.
 func (s *story) cut(t *testing.T, number int, ignores func(path string, directory bool) bool) (cuts []*powerCut) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
@@ -256,7 +259,7 @@ func (s *story) cut(t *testing.T, number int, ignores func(path string, director
 	for n := range number {
 		switch {
 		case ignores != nil:
-			at = append(at, s.draw(random, len(s.moments)/2, len(s.moments)))
+			at = append(at, s.draw(random, len(s.moments)/4, len(s.moments)/2))
 		case n%8 == 0:
 			at = append(at, s.draw(random, 0, given))
 		case n%4 == 1:
@@ -298,13 +301,15 @@ func (s *story) cut(t *testing.T, number int, ignores func(path string, director
 	return cuts
 }
 
-// draw picks a moment: before or after an answer, a sync, a change of a name or
-// a write.
+// draw picks a moment: before or soon after an answer, a sync, a change of a
+// name or a write, of any sort of file as likely as of any other.
 func (s *story) draw(random *rand.Rand, from, to int) int {
 	kinds := []kind{ofAnswers, ofSyncs, ofNames, ofContent}
 	for {
-		at := s.whole.moments[kinds[random.IntN(len(kinds))]]
-		moment := at[random.IntN(len(at))] - random.IntN(2)
+		sorts := s.whole.moments[kinds[random.IntN(len(kinds))]]
+		names := slices.Sorted(maps.Keys(sorts))
+		at := sorts[names[random.IntN(len(names))]]
+		moment := at[random.IntN(len(at))] - 1 + random.IntN(3)*random.IntN(3)
 		if moment >= from && moment < to {
 			return moment
 		}

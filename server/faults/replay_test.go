@@ -26,10 +26,10 @@ type replay struct {
 	process *trace
 	files   map[int]*openFile // of the process, by descriptor; below base
 	doing   map[*call]*effect
-	leaving map[name]*inode   // names that are just being taken away
-	answers map[string]int    // the moments at which answers were begun, by their request
-	placed  map[string]*inode // what a meta.db.place calls by which identity
-	moments map[kind][]int    // at which something of interest happened
+	leaving map[name]*inode           // names that are just being taken away
+	answers map[string]int            // the moments at which answers were begun, by their request
+	placed  map[string]*inode         // what a meta.db.place calls by which identity
+	moments map[kind]map[string][]int // at which something of interest happened, by the sort of file
 }
 
 // openFile is what a descriptor stands for.
@@ -65,7 +65,7 @@ const (
 func newReplay(base string) *replay {
 	return &replay{
 		medium: newMedium(), base: base, files: map[int]*openFile{}, doing: map[*call]*effect{}, leaving: map[name]*inode{},
-		answers: map[string]int{}, placed: map[string]*inode{}, moments: map[kind][]int{}, ignores: func(string, bool) bool { return false },
+		answers: map[string]int{}, placed: map[string]*inode{}, moments: map[kind]map[string][]int{}, ignores: func(string, bool) bool { return false },
 	}
 }
 
@@ -138,7 +138,7 @@ func (r *replay) begin(c *call) error {
 		file, err := r.file(c.args[0])
 		if file != nil && err == nil {
 			e.syncs = file.inode
-			r.note(ofSyncs)
+			r.noteSync(c)
 		}
 		return err
 	case "fchmod":
@@ -210,7 +210,7 @@ func (r *replay) end(c *call) error {
 		if err != nil {
 			return err
 		}
-		r.note(ofSyncs)
+		r.noteSync(c)
 		if !r.ignores(d.path, e.syncs.kind == os.ModeDir) {
 			r.medium.sync(e.syncs, e.began)
 		}
@@ -230,7 +230,22 @@ func (r *replay) end(c *call) error {
 	return nil
 }
 
-func (r *replay) note(k kind) { r.moments[k] = append(r.moments[k], r.moment) }
+// note keeps the moment. What is rare must not be lost among the rest, so files
+// are told apart by their names, but for what is random or counted in them.
+func (r *replay) note(k kind, of string) {
+	sort := randomPart.ReplaceAllString(path.Base(of), "#")
+	if r.moments[k] == nil {
+		r.moments[k] = map[string][]int{}
+	}
+	r.moments[k][sort] = append(r.moments[k][sort], r.moment)
+}
+
+var randomPart = regexp.MustCompile(`^[0-9a-f]{2}$|[0-9a-f]{16,}|[A-Z2-7]{20,}|[0-9TZ-]*\d`)
+
+func (r *replay) noteSync(c *call) {
+	d, _ := parseDescriptor(c.args[0])
+	r.note(ofSyncs, d.path)
+}
 
 // file gives what a descriptor stands for, nil if that is elsewhere.
 func (r *replay) file(arg string) (*openFile, error) {
@@ -348,7 +363,7 @@ func (r *replay) isBase(from string) bool {
 
 // named gives a name as a part of a call.
 func (r *replay) named(e *effect, at name, to *inode, what string) error {
-	r.note(ofNames)
+	r.note(ofNames, at.name)
 	e.changes = append(e.changes, &r.medium.name(at.dir, at.name, to, what).change)
 	return nil
 }
@@ -394,8 +409,8 @@ func (r *replay) write(c *call, e *effect) error {
 }
 
 func (r *replay) wrote(e *effect, file *inode, offset int64, data []byte, arg string) {
-	r.note(ofContent)
 	d, _ := parseDescriptor(arg)
+	r.note(ofContent, d.path)
 	if strings.Contains(filepath.Base(d.path), placeName) {
 		r.meet(data, path.Dir(path.Dir(strings.TrimPrefix(d.path, r.base+"/"))))
 	}
@@ -413,7 +428,7 @@ func (r *replay) hear(said []byte) {
 	}
 	if _, again := r.answers[heard]; heard != "" && !again {
 		r.answers[heard] = r.moment
-		r.note(ofAnswers)
+		r.note(ofAnswers, "")
 	}
 }
 
@@ -476,7 +491,7 @@ func (r *replay) truncate(c *call, e *effect) error {
 		return errTrace
 	}
 	d, err := parseDescriptor(c.args[0])
-	r.note(ofContent)
+	r.note(ofContent, d.path)
 	e.changes = append(e.changes, &r.medium.grow(file.inode, size, fmt.Sprintf("%s grows to %d", d.path, size)).change)
 	return err
 }
@@ -553,7 +568,7 @@ func (r *replay) rename(c *call, e *effect) error {
 	if from.dir == nil || to.dir == nil || from.inode() == nil || len(c.args) > 4 {
 		return errTrace
 	}
-	r.note(ofNames)
+	r.note(ofNames, to.name)
 	e.leave(r, from)
 	added, removed := r.medium.rename(from.dir, from.name, to.dir, to.name, fmt.Sprintf("rename %s to %s", from.name, to.name))
 	e.changes = append(e.changes, &added.change, &removed.change)
