@@ -76,7 +76,7 @@ func readTrace(path string) (*trace, error) {
 	for line := range strings.Lines(string(text)) {
 		number++
 		if err := t.add(strings.TrimSuffix(line, "\n"), entered); err != nil {
-			return nil, fmt.Errorf("%s: line %d: %w: %.200s", filepath.Base(path), number, err, line)
+			return nil, fmt.Errorf("%s: line %d: %w: %.100s…%s", filepath.Base(path), number, err, line, line[max(0, len(line)-100):])
 		}
 	}
 	for _, c := range entered {
@@ -137,6 +137,11 @@ func (t *trace) add(line string, entered map[int]*call) error {
 		c.args, entered[thread] = []string{begun}, c
 		return nil
 	}
+	if begun, killed := strings.CutSuffix(rest, " <detached ...>"); killed {
+		c.args = []string{begun}
+		t.unreturned(c)
+		return nil
+	}
 	returned, err := c.parse(rest)
 	if returned {
 		t.moments = append(t.moments, moment{c, true, at, t})
@@ -173,10 +178,10 @@ func (c *call) parse(text string) (returned bool, err error) {
 	}
 	c.args = splitArgs(strings.TrimSuffix(inner, " <unfinished ...>"))
 	result := text[end+len(" = "):]
-	if result == "?" {
+	if result == "?" || result == "? <unavailable>" {
 		return false, nil
 	}
-	if c.failed = strings.HasPrefix(result, "-1 E"); c.failed {
+	if c.failed = strings.HasPrefix(result, "-1 E") || strings.HasPrefix(result, "? ERESTART"); c.failed {
 		return true, nil
 	}
 	c.result, _, _ = strings.Cut(result, " ")
@@ -299,6 +304,7 @@ func TestReadTrace(t *testing.T) {
 		"9 100.000007 close(5<\\x2f\\x61> <unfinished ...>\n" +
 		"9 100.000008 +++ killed by SIGKILL +++\n" +
 		"8 100.000009 write(5<\\x2f\\x61>, \"\\x61\", 1 <unfinished ...>) = ?\n" +
+		"7 100.000010 fcntl(5<\\x2f\\x61>, F_GETFL) = ? <unavailable>\n" +
 		"8 100.000010 +++ exited with 0 +++\n")
 	if err != nil {
 		t.Fatal(err)
@@ -310,6 +316,7 @@ func TestReadTrace(t *testing.T) {
 	want := []string{
 		"7 execve false false", "7 execve true false", "7 clone3 false false", "7 clone3 true false", "7 pwrite64 false false",
 		"8 fsync false true", "8 fsync true true", "7 pwrite64 true false", "7 vfork false false", "7 vfork true false", "9 close false false", "8 write false false",
+		"7 fcntl false false",
 	}
 	if !slices.Equal(order, want) {
 		t.Errorf("moments: got %q, want %q", order, want)
