@@ -178,7 +178,7 @@ func (c *call) parse(text string) (returned bool, err error) {
 	}
 	c.args = splitArgs(strings.TrimSuffix(inner, " <unfinished ...>"))
 	result := text[end+len(" = "):]
-	if result == "?" || result == "? <unavailable>" {
+	if result == "?" || result == "? <unavailable>" || strings.HasPrefix(result, "-1 (errno ") { // as they are shown after a kill
 		return false, nil
 	}
 	if c.failed = strings.HasPrefix(result, "-1 E") || strings.HasPrefix(result, "? ERESTART"); c.failed {
