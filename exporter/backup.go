@@ -27,6 +27,7 @@ var (
 	ErrNotEmpty      = errors.New("the directory is not empty")
 	ErrInUse         = errors.New("it has been used as a data directory")
 	ErrOtherInstance = errors.New("it is a backup of another instance")
+	ErrRestarted     = errors.New("the log was restarted meanwhile")
 )
 
 // backupFile says what a backup holds. It is written last: what has none is no
@@ -59,15 +60,17 @@ type Transfer struct {
 // MakeBackup copies a data directory, which may be in use, to a directory that
 // is new, or a backup of the same instance. In this order: the database, in a
 // staged file (see package metadb for why it is whole), then the log's checkpoint
-// is read, then blobs are copied, so that all that both name is there; then keys
-// and the logs. Blobs and full tiles that are there stay. Everything is verified
+// is read, then blobs are copied, so that all that both name is there; then the
+// logs and keys. Blobs and full tiles that are there stay. Everything is verified
 // in its new place: blobs are hashed, the log's leaves and the database's values
 // are read.
 //
 // A first backup that is cut short has no [backupFile] and no format file, and
 // is taken for a data directory by nobody. A later one adds files that never
 // change until it replaces the database and the checkpoint, so that one that is
-// cut short is as good as the one before.
+// cut short is as good as the one before. The first one after a restart of the
+// log also gives the logs their places, and the keys, at its end: cut short
+// within that, it must be made again.
 func MakeBackup(ctx context.Context, t Transfer) (*Backup, error) {
 	b, err := t.backup(ctx)
 	if err != nil {
@@ -228,12 +231,23 @@ func (t *Transfer) carry(ctx context.Context, from *Directory) (*Backup, error) 
 	if err := t.copyBlobs(ctx, b); err != nil {
 		return nil, err
 	}
+	placeLogs, err := t.copyLogs(ctx, from, keys, &Log{Log: l, Key: record}, b)
+	if err != nil {
+		return nil, err
+	}
+	placeKeys := func() error { return nil }
 	if b.NoKeys = keys != from.Keys(); !b.NoKeys {
-		if err := t.copyKeys(from.Keys()); err != nil {
+		if placeKeys, err = t.copyKeys(from.Keys()); err != nil {
 			return nil, err
 		}
 	}
-	if err := t.copyLogs(ctx, from, keys, &Log{Log: l, Key: record}, b); err != nil {
+	if err := from.stillGrows(b.LogOrigin); err != nil { // the keys may be those of the next log
+		return nil, err
+	}
+	if err := placeLogs(); err != nil {
+		return nil, err
+	}
+	if err := placeKeys(); err != nil {
 		return nil, err
 	}
 	if err := t.copyFile(witnessesFile, witnessesFile, 0o600); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -307,52 +321,114 @@ func (t *Transfer) copyFile(name, as string, mode fs.FileMode) error {
 	})
 }
 
-// copyKeys copies the signing keys and the records of those before.
-func (t *Transfer) copyKeys(keys string) error {
-	return filepath.WalkDir(keys, func(path string, entry fs.DirEntry, err error) error {
+// copyKeys copies the signing keys and the records of those before; place puts
+// them in the place of those that are there.
+func (t *Transfer) copyKeys(keys string) (place func() error, err error) {
+	waiting := filepath.Join(tmpDir, keysDir)
+	if err := os.RemoveAll(filepath.Join(t.To, waiting)); err != nil { // left by one that was cut short
+		return nil, err
+	}
+	var names []string
+	err = filepath.WalkDir(keys, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		rel, err := filepath.Rel(t.From, path)
+		rel, err := filepath.Rel(keys, path)
 		if err != nil {
 			return err
 		}
 		if entry.IsDir() {
-			return durable.MakeDir(filepath.Join(t.To, rel))
+			return errors.Join(durable.MakeDir(filepath.Join(t.To, keysDir, rel)), durable.MakeDir(filepath.Join(t.To, waiting, rel)))
 		}
 		if !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), ".") { // what is being written
 			return nil
 		}
-		if err := t.copyFile(rel, rel, 0o600); !errors.Is(err, fs.ErrNotExist) {
-			return err
+		err = t.copyFile(filepath.Join(keysDir, rel), filepath.Join(waiting, rel), 0o600)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err == nil:
+			names = append(names, rel)
 		}
-		return nil
+		return err
 	})
+	return func() error {
+		for _, name := range names {
+			if err := durable.Rename(filepath.Join(t.To, waiting, name), filepath.Join(t.To, keysDir, name)); err != nil {
+				return err
+			}
+		}
+		return os.RemoveAll(filepath.Join(t.To, waiting))
+	}, err
+}
+
+// stillGrows wants a log to have its place.
+func (d *Directory) stillGrows(origin string) error {
+	now, err := originIn(d.Log(), d.Instance)
+	if err == nil && now != origin || errors.Is(err, fs.ErrNotExist) {
+		return ErrRestarted
+	}
+	return err
 }
 
 // copyLogs copies the log that grows and those that were closed, and makes sure
-// that what they name is there. A directory that holds another log is emptied.
-func (t *Transfer) copyLogs(ctx context.Context, from *Directory, keys string, growing *Log, b *Backup) error {
+// that what they name is there. Where another one grows in the backup, the new
+// one waits, and place gives each its own: one that was closed since is brought
+// up to date before. A directory that holds any other log is emptied.
+func (t *Transfer) copyLogs(ctx context.Context, from *Directory, keys string, growing *Log, b *Backup) (place func() error, err error) {
 	blobs, err := blobstore.Open(filepath.Join(t.To, blobsDir))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer blobs.Close()
 	closed, err := closedLogs(from.Path)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	at := filepath.Join(t.To, logDir)
+	had, err := originIn(at, b.Instance)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	closedSince := ""
 	for n := range closed {
 		l, record, err := evidence.OpenClosedLog(closedLogDir(from.Path, n+1), keys)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		err = t.copyLog(ctx, closedLogDir(t.To, n+1), &Log{Log: l, Key: record}, blobs, b)
+		to := closedLogDir(t.To, n+1)
+		if had == l.Origin() {
+			closedSince, to = to, at
+		}
+		err = t.copyLog(ctx, to, &Log{Log: l, Key: record}, blobs, b)
 		if err = errors.Join(err, l.Close()); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return t.copyLog(ctx, filepath.Join(t.To, logDir), growing, blobs, b)
+	place = func() error { return nil }
+	to := at
+	if had != "" && had != growing.Origin() {
+		to = filepath.Join(t.staging(), nextLogDir)
+		place = func() error { return replaceLog(at, closedSince, to) }
+	}
+	return place, t.copyLog(ctx, to, growing, blobs, b)
+}
+
+// replaceLog gives the log at a path another name, or removes it if that is "",
+// and the next one its place.
+func replaceLog(path, closed, next string) error {
+	if closed == "" {
+		closed = next + ".removed"
+		defer os.RemoveAll(closed)
+	}
+	err := os.RemoveAll(closed)
+	if err == nil {
+		err = durable.Rename(path, closed)
+	}
+	if err == nil {
+		err = durable.Rename(next, path)
+	}
+	return err
 }
 
 func (t *Transfer) copyLog(ctx context.Context, to string, l *Log, blobs *blobstore.Store, b *Backup) error {

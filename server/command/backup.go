@@ -22,9 +22,10 @@ func (env *Env) backup() *cli.Command {
 			"   licensekit backup /mnt/backup/licensekit\n" +
 			"   licensekit backup --data /var/lib/licensekit --json /mnt/backup/licensekit\n\n" +
 			"Signing keys are in it, unless --keys keeps them elsewhere. An anchor is not.\n\n" +
-			"The data directory is told of it, over its server if one runs: licensekit events --type\n" +
-			"directory.backed_up, and the time of the last backup among the metrics. DEST is not said\n" +
-			"there. That it can't be told is a warning, no failure.\n\n" +
+			"The data directory is told of it, by its server or else by opening it, which finishes\n" +
+			"exports that were cut short: licensekit events --type directory.backed_up, and the time\n" +
+			"of the last backup among the metrics. DEST is not said there. That it can't be told is\n" +
+			"a warning, no failure.\n\n" +
 			"Exit codes: 0 done, 1 failed, or something in the original is damaged, 2 usage.",
 		Flags: []cli.Flag{dataFlag, keysFlag, anchorFlag, jsonFlag},
 		Action: func(c *cli.Context) error {
@@ -70,6 +71,8 @@ func backupHint(err error, path string) error {
 	switch {
 	case errors.Is(err, exporter.ErrNoBackup):
 		return failed(err, "it was interrupted, or made by another tool; a plain copy is opened as it is, with --data")
+	case errors.Is(err, exporter.ErrRestarted):
+		return failed(err, "run it again; what it had copied stays")
 	case errors.Is(err, exporter.ErrNotEmpty):
 		return failed(err, "name a new or an empty directory with --data")
 	case errors.Is(err, exporter.ErrInUse), errors.Is(err, exporter.ErrOtherInstance):
