@@ -280,18 +280,35 @@ function picking(input) {
   const list = input.list;
   let asked, soon;
   const offer = async () => {
-    if (asked === input.value) return;
-    asked = input.value;
-    const answer = await fetch(input.dataset.pick + "?search=" + encodeURIComponent(input.value), { credentials: "same-origin" });
-    if (!answer.ok || answer.redirected) return;
-    const page = new DOMParser().parseFromString("<datalist>" + await answer.text() + "</datalist>", "text/html");
+    const search = input.value;
+    if (asked === search) return;
+    asked = search;
+    const found = await ask(search);
+    if (asked !== search) return; // a later one has its turn
+    if (found === undefined) {
+      asked = undefined;
+      if (document.activeElement === input) soon = setTimeout(offer, 1000);
+      return;
+    }
+    const page = new DOMParser().parseFromString("<datalist>" + found + "</datalist>", "text/html");
     list.replaceChildren(...page.querySelector("datalist").childNodes);
+  };
+  // ask gives undefined where the server can't answer now.
+  const ask = async (search) => {
+    try {
+      const answer = await fetch(input.dataset.pick + "?search=" + encodeURIComponent(search), { credentials: "same-origin" });
+      if (answer.redirected) return ""; // signed out
+      return answer.ok ? await answer.text() : undefined;
+    } catch {
+      return undefined;
+    }
   };
   input.addEventListener("focus", offer);
   input.addEventListener("input", () => {
     clearTimeout(soon);
     soon = setTimeout(offer, 200);
   });
+  if (document.activeElement === input) offer();
 }
 
 // Filters apply as they are chosen; what was not chosen stays out of the URL.
