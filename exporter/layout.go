@@ -28,10 +28,11 @@ func (d *Directory) make(create bool) error {
 		return ErrNoDirectory
 	}
 	for _, dir := range []string{d.Path, d.Keys(), d.Tmp()} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+		if err := durable.MakeDir(dir); err != nil {
 			return err
 		}
 	}
+	// It may have been made by a start that ended early.
 	if err := durable.SyncDir(filepath.Join(d.Path, "..")); err != nil {
 		return err
 	}
