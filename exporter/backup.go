@@ -235,6 +235,7 @@ func (t *Transfer) carry(ctx context.Context, from *Directory) (*Backup, error) 
 	if err != nil {
 		return nil, err
 	}
+	defer os.RemoveAll(t.waitingKeys())
 	placeKeys := func() error { return nil }
 	if b.NoKeys = keys != from.Keys(); !b.NoKeys {
 		if placeKeys, err = t.copyKeys(from.Keys()); err != nil {
@@ -324,8 +325,7 @@ func (t *Transfer) copyFile(name, as string, mode fs.FileMode) error {
 // copyKeys copies the signing keys and the records of those before; place puts
 // them in the place of those that are there.
 func (t *Transfer) copyKeys(keys string) (place func() error, err error) {
-	waiting := filepath.Join(tmpDir, keysDir)
-	if err := os.RemoveAll(filepath.Join(t.To, waiting)); err != nil { // left by one that was cut short
+	if err := os.RemoveAll(t.waitingKeys()); err != nil { // left by one that was cut short
 		return nil, err
 	}
 	var names []string
@@ -338,12 +338,12 @@ func (t *Transfer) copyKeys(keys string) (place func() error, err error) {
 			return err
 		}
 		if entry.IsDir() {
-			return errors.Join(durable.MakeDir(filepath.Join(t.To, keysDir, rel)), durable.MakeDir(filepath.Join(t.To, waiting, rel)))
+			return errors.Join(durable.MakeDir(filepath.Join(t.To, keysDir, rel)), durable.MakeDir(filepath.Join(t.waitingKeys(), rel)))
 		}
 		if !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), ".") { // what is being written
 			return nil
 		}
-		err = t.copyFile(filepath.Join(keysDir, rel), filepath.Join(waiting, rel), 0o600)
+		err = t.copyFile(filepath.Join(keysDir, rel), filepath.Join(tmpDir, keysDir, rel), 0o600)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil
@@ -354,13 +354,16 @@ func (t *Transfer) copyKeys(keys string) (place func() error, err error) {
 	})
 	return func() error {
 		for _, name := range names {
-			if err := durable.Rename(filepath.Join(t.To, waiting, name), filepath.Join(t.To, keysDir, name)); err != nil {
+			if err := durable.Rename(filepath.Join(t.waitingKeys(), name), filepath.Join(t.To, keysDir, name)); err != nil {
 				return err
 			}
 		}
-		return os.RemoveAll(filepath.Join(t.To, waiting))
+		return nil
 	}, err
 }
+
+// waitingKeys is where keys wait for their place.
+func (t *Transfer) waitingKeys() string { return filepath.Join(t.staging(), keysDir) }
 
 // stillGrows wants a log to have its place.
 func (d *Directory) stillGrows(origin string) error {

@@ -146,7 +146,9 @@ func checkBounds(tx *bbolt.Tx) error {
 		if err != nil {
 			return err
 		}
-		within += one(page.Type != "free")
+		if page.Type != "free" {
+			within++
+		}
 	}
 	of := tx.Cursor().Bucket().Stats()
 	if used := of.BranchPageN + of.BranchOverflowN + of.LeafPageN + of.LeafOverflowN; used > within { // an empty file has a page of free ones
@@ -157,13 +159,6 @@ func checkBounds(tx *bbolt.Tx) error {
 
 // firstPage comes after the two meta pages.
 const firstPage = 2
-
-func one(is bool) int {
-	if is {
-		return 1
-	}
-	return 0
-}
 
 // inspectLedger gives the ledger's highest sequence, 0 where there is no ledger
 // yet.

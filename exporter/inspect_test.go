@@ -79,7 +79,7 @@ func TestTreeBeyondItsBounds(t *testing.T) {
 		err = db.Update(func(tx *bbolt.Tx) error {
 			b, err := tx.CreateBucket([]byte("b"))
 			if err == nil {
-				err = b.Put([]byte("large"), make([]byte, 20<<10))
+				err = b.Put([]byte("large"), make([]byte, 5*os.Getpagesize()))
 			}
 			return err
 		})
@@ -111,7 +111,8 @@ func inUse(t *testing.T, path string, set uint64) (pages uint64) {
 		t.Fatal(err)
 	}
 	const meta, atPages, atSum = 16, 16 + 40, 16 + 56
-	for _, page := range [][]byte{content[:4096], content[4096:8192]} {
+	size := os.Getpagesize()
+	for _, page := range [][]byte{content[:size], content[size : 2*size]} {
 		pages = max(pages, binary.NativeEndian.Uint64(page[atPages:]))
 		if set > 0 {
 			binary.NativeEndian.PutUint64(page[atPages:], set)

@@ -28,7 +28,7 @@ func (e *Exporter) openLog(ctx context.Context, dir *Directory) error {
 		e.key, err = evidence.Load(e.keys, evidence.ForExport)
 		return err
 	}
-	e.key, err = evidence.FinishRotation(ctx, e.keys, e.log.Log, e.instance, e.opts.Now(), func(leaf []byte) error { return e.keepLeaf(ctx, leaf) })
+	e.key, err = evidence.FinishRotation(ctx, e.keys, e.log.Log, e.instance, e.opts.Now(), e.keepLeaf)
 	return err
 }
 
@@ -69,7 +69,7 @@ func (e *Exporter) RotateKey(ctx context.Context) (evidence.PublicKey, error) {
 	if err := e.Behind(); err != nil {
 		return evidence.PublicKey{}, fmt.Errorf("rotate key: %w", err)
 	}
-	key, err := evidence.Rotate(ctx, e.keys, e.log.Log, e.instance, e.opts.Now(), func(leaf []byte) error { return e.keepLeaf(ctx, leaf) })
+	key, err := evidence.Rotate(ctx, e.keys, e.log.Log, e.instance, e.opts.Now(), e.keepLeaf)
 	if e.outage.notice(err) != nil {
 		return evidence.PublicKey{}, err
 	}

@@ -65,7 +65,7 @@ func TestRotationsAreRecorded(t *testing.T) {
 		t.Errorf("got %+v, want the rotation to %s by %+v", got, first.ID(), by)
 	}
 	// As RotateKey does it, without what follows.
-	if _, err := evidence.Rotate(context.Background(), h.keys, h.log.Log, h.instance, h.opts.Now(), func([]byte) error { return nil }); err != nil {
+	if _, err := evidence.Rotate(context.Background(), h.keys, h.log.Log, h.instance, h.opts.Now(), func(context.Context, []byte) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	h.reopen(1)

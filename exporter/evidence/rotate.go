@@ -33,7 +33,7 @@ func nextPath(dir string, purpose Purpose) string {
 // records of both public halves, the new key in the old one's place. The
 // old secret is gone then. One that was cut short is finished instead. keep is
 // given the leaf, to be made durable elsewhere too before the log shows it.
-func Rotate(ctx context.Context, dir string, l *tilelog.Log, instance string, now time.Time, keep func(leaf []byte) error) (*SigningKey, error) {
+func Rotate(ctx context.Context, dir string, l *tilelog.Log, instance string, now time.Time, keep func(ctx context.Context, leaf []byte) error) (*SigningKey, error) {
 	if err := createKey(nextPath(dir, ForExport), ForExport, now); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("rotate key: %w", err)
 	}
@@ -43,7 +43,7 @@ func Rotate(ctx context.Context, dir string, l *tilelog.Log, instance string, no
 // FinishRotation finishes a rotation that was cut short, and gives the export
 // key that signs from now on. It is called before the key is used. keep is as in
 // [Rotate].
-func FinishRotation(ctx context.Context, dir string, l *tilelog.Log, instance string, now time.Time, keep func(leaf []byte) error) (*SigningKey, error) {
+func FinishRotation(ctx context.Context, dir string, l *tilelog.Log, instance string, now time.Time, keep func(ctx context.Context, leaf []byte) error) (*SigningKey, error) {
 	old, err := Load(dir, ForExport)
 	if err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func FinishRotation(ctx context.Context, dir string, l *tilelog.Log, instance st
 	return Load(dir, ForExport)
 }
 
-func replaceKey(ctx context.Context, dir string, l *tilelog.Log, r Rotation, old, next *SigningKey, keep func(leaf []byte) error) error {
+func replaceKey(ctx context.Context, dir string, l *tilelog.Log, r Rotation, old, next *SigningKey, keep func(ctx context.Context, leaf []byte) error) error {
 	logged, err := isLogged(ctx, l, next.Public)
 	if err != nil {
 		return err
@@ -74,7 +74,7 @@ func replaceKey(ctx context.Context, dir string, l *tilelog.Log, r Rotation, old
 			leaf, err = r.leaf(old.sign, next.sign)
 			return leaf, err
 		}
-		_, err = l.Append(ctx, sign, func() error { return keep(leaf) })
+		_, err = l.Append(ctx, sign, func() error { return keep(ctx, leaf) })
 	}
 	if err == nil {
 		err = errors.Join(old.retire(dir), next.retire(dir))

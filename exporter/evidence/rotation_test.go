@@ -41,11 +41,11 @@ func TestRotate(t *testing.T) {
 	}
 	before := logged(t, l, first, "rptx_before")
 	errNoRoom := errors.New("no room")
-	if _, err := Rotate(t.Context(), dir, l, "lki_1", born, func([]byte) error { return errNoRoom }); !errors.Is(err, errNoRoom) || l.Size() != 1 {
+	if _, err := Rotate(t.Context(), dir, l, "lki_1", born, func(context.Context, []byte) error { return errNoRoom }); !errors.Is(err, errNoRoom) || l.Size() != 1 {
 		t.Errorf("rotate without room for the leaf: got %v, log of %d; want %v, 1", err, l.Size(), errNoRoom)
 	}
 	var leaf []byte
-	second, err := Rotate(t.Context(), dir, l, "lki_1", born, func(made []byte) error { leaf = made; return nil })
+	second, err := Rotate(t.Context(), dir, l, "lki_1", born, func(_ context.Context, made []byte) error { leaf = made; return nil })
 	if err != nil || second.Public.ID() == first.Public.ID() {
 		t.Fatalf("rotate: got %v, %v; want another key than %s", second, err, first.Public.ID())
 	}
@@ -121,7 +121,7 @@ func TestRotationCutShort(t *testing.T) {
 	}
 }
 
-func kept([]byte) error { return nil }
+func kept(context.Context, []byte) error { return nil }
 
 func logRotation(t *testing.T, dir string, l *tilelog.Log, old *SigningKey) {
 	t.Helper()

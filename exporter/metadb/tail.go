@@ -5,12 +5,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"os"
 	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"licensekit/exporter/sealed"
 )
 
 // The tail is the last page of the file, beyond those that bbolt uses. It has
@@ -19,31 +20,28 @@ import (
 // that it has read first was whole for as long as that took, if its number is
 // higher. What hangs together all the same may be of two trees.
 //
-//	magic | number, 8 bytes, big-endian | CRC-32C of both, 4 bytes
+// It is sealed: the magic, and the number in 8 bytes, big-endian.
 const tailMagic = "licensekit: trees are kept after\n"
 
 // ErrLate says that a file was copied by a tool that took longer than its tree
 // was kept.
 var ErrLate = errors.New("it was read for too long while it was written to")
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-func appendTail(b []byte, released int64) []byte {
-	b = binary.BigEndian.AppendUint64(append(b, tailMagic...), uint64(released))
-	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+func makeTail(released int64) []byte {
+	return sealed.Seal(binary.BigEndian.AppendUint64([]byte(tailMagic), uint64(released)))
 }
 
-const tailSize = len(tailMagic) + 8 + 4
+var tailSize = len(makeTail(0))
 
 // parseTail tells whether it is a tail, and not what bbolt or nobody has
 // written there.
 func parseTail(b []byte) (released int64, ok bool) {
-	rest, ok := bytes.CutPrefix(b, []byte(tailMagic))
-	if !ok || len(b) != tailSize {
+	text, err := sealed.Open(b)
+	number, ok := bytes.CutPrefix(text, []byte(tailMagic))
+	if err != nil || !ok || len(number) != 8 {
 		return 0, false
 	}
-	released = int64(binary.BigEndian.Uint64(rest))
-	return released, bytes.Equal(b, appendTail(nil, released))
+	return int64(binary.BigEndian.Uint64(number)), true
 }
 
 // tails are where a tail is kept, as offsets: at the file's end, and at earlier
@@ -71,7 +69,7 @@ func (db *DB) tellReleased(released int64) error {
 	}
 	used := db.now.used()
 	t.at = slices.DeleteFunc(t.at, func(offset int64) bool { return offset < used })
-	text := appendTail(nil, t.released)
+	text := makeTail(t.released)
 	for _, offset := range t.at {
 		if _, err := db.now.file.WriteAt(text, offset); err != nil {
 			return fmt.Errorf("write the tail of %s: %w", db.path, err)

@@ -54,7 +54,7 @@ func (r *reader) inTime(t *testing.T) error {
 	return db.View(ReadInTime)
 }
 
-const metaPages = 2 * 4096
+var metaPages = int64(2 * os.Getpagesize())
 
 // A file that was read for longer than the window says so, and one that was
 // read within it doesn't, also across the file's growth.
@@ -129,7 +129,7 @@ func grow(t *testing.T, db *DB) {
 // Only what we have written is taken for a tail.
 func TestParseTail(t *testing.T) {
 	t.Parallel()
-	sound := appendTail(nil, 1<<40)
+	sound := makeTail(1 << 40)
 	if got, ok := parseTail(sound); !ok || got != 1<<40 {
 		t.Errorf("got %d, %t; want %d", got, ok, 1<<40)
 	}

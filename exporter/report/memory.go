@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // The bounds of a [Memory]: summaries that it knows, groups in each of them, and
@@ -99,31 +100,41 @@ func (m *Memory) summary(ctx context.Context, source Source, f Filters, anew Row
 		return nil, err
 	}
 	return func(yield func(Batch, error) bool) {
-		s := m.of(string(key))
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.groups == nil {
-			s.groups, s.asOf = summaryGroups(f, zone), 0
-			s.groups.limit = min(knownGroups, s.groups.limit)
-		}
-		known, err := s.follow(ctx, source, f)
-		switch {
-		case err != nil:
-			yield(nil, err)
-		case known:
-			m.weigh(s, s.groups.size)
-			s.groups.rows(yield)
-		default:
+		if !m.recall(ctx, source, f, zone, string(key), yield) {
 			anew(yield)
 		}
 	}, nil
 }
 
+// recall yields the rows of a usage summary, or the error of reading what is new,
+// and tells whether it could: what it doesn't know, many may compute at once.
+func (m *Memory) recall(ctx context.Context, source Source, f Filters, zone *time.Location, key string, yield func(Batch, error) bool) bool {
+	s := m.of(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known, err := s.follow(ctx, source, f, zone)
+	switch {
+	case err != nil:
+		yield(nil, err)
+	case known:
+		m.weigh(s, s.groups.size)
+		s.groups.rows(yield)
+	}
+	return known || err != nil
+}
+
 // follow adds what the source has beyond what is known. It tells whether that is
 // now the source's state: an older one has less, and many groups are not kept.
-func (s *summary) follow(ctx context.Context, source Source, f Filters) (known bool, err error) {
+func (s *summary) follow(ctx context.Context, source Source, f Filters, zone *time.Location) (known bool, err error) {
+	if s.tooMany {
+		return false, nil
+	}
+	if s.groups == nil {
+		s.groups, s.asOf = summaryGroups(f, zone), 0
+		s.groups.limit = min(knownGroups, s.groups.limit)
+	}
 	now := source.Sequence()
-	if s.tooMany || now < s.asOf {
+	if now < s.asOf {
 		return false, nil
 	}
 	if now == s.asOf {

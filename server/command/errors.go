@@ -144,6 +144,7 @@ var errorCodes = []struct {
 	{exporter.ErrRolledBack, "ROLLED_BACK"},
 	{exporter.ErrNoAnchor, "NO_ANCHOR"},
 	{exporter.ErrOutlived, "LOG_OUTLIVED"},
+	{exporter.ErrRestarted, "LOG_RESTARTED"},
 	{syscall.ENOSPC, "STORAGE_FULL"},
 	{syscall.ECONNREFUSED, "SERVER_UNREACHABLE"},
 	{syscall.EADDRINUSE, "ADDRESS_IN_USE"},

@@ -273,13 +273,14 @@ func (c *taken) look(t *testing.T, dir, admin string, facts []fact) {
 // may not know that it was in use, where these would be warnings.
 func (c *taken) isKnown(p exporter.Problem) bool {
 	copied := c.check.Copied
+	unaware := c.behind && (copied == nil || !copied.InUse)
 	switch p.What {
 	case "database":
 		return copied != nil && copied.Database != nil
 	case "log":
-		return c.behind && (copied == nil || !copied.InUse) && strings.Contains(p.Problem, exporter.ErrBehind.Error())
+		return unaware && strings.Contains(p.Problem, exporter.ErrBehind.Error())
 	case "key":
-		return c.behind && (copied == nil || !copied.InUse)
+		return unaware
 	}
 	return false
 }
