@@ -19,6 +19,9 @@ import (
 var (
 	// ErrCheckpoint says that a checkpoint was not taken, and why.
 	ErrCheckpoint = errors.New("the checkpoint was not taken")
+	// ErrCheckpointDamaged says that a cosigned checkpoint was damaged after it
+	// was kept.
+	ErrCheckpointDamaged = errors.New("the cosigned checkpoint is damaged")
 	// ErrNotCosigned says that no cosigned checkpoint covers an export yet.
 	ErrNotCosigned = errors.New("no cosigned checkpoint covers it")
 )
@@ -60,21 +63,63 @@ func (e *Exporter) KeepCosigned(ctx context.Context, signed []byte, named []witn
 	return all, e.storeCosigned(ctx, l, given, all)
 }
 
-// joined adds what was given of a size to what was kept of it before.
+// joined adds what was given of a size to what was kept of it before. What is
+// damaged there is set aside.
 func (e *Exporter) joined(l *Log, given *witness.Cosigned, known []witness.Key) (*witness.Cosigned, error) {
-	kept, err := l.Cosigned(given.Size)
-	if errors.Is(err, fs.ErrNotExist) {
+	kept, err := l.readKept(given.Size, known)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return given, nil
+	case errors.Is(err, ErrCheckpointDamaged):
+		e.opts.Log.Warn("a damaged cosigned checkpoint is set aside, and another one kept in its place", "error", err)
+		return given, l.SetCosignedAside(given.Size)
+	case err != nil:
+		return nil, err
+	case len(kept.By) == 0: // its witnesses were forgotten, and with them would be what they signed
+		return nil, fmt.Errorf("what was kept of size %d before: no known witness signed it", given.Size)
 	}
-	if err != nil {
+	kept.Merge(given)
+	return kept, nil
+}
+
+// readKept reads a kept checkpoint and the cosignatures of known witnesses.
+// Errors: fs.ErrNotExist; [ErrCheckpointDamaged]; [ErrRolledBack], with it, if
+// the log does not continue it.
+func (l *Log) readKept(size int64, known []witness.Key) (*witness.Cosigned, error) {
+	head, err := l.Cosigned(size)
+	if err != nil && !errors.Is(err, ErrRolledBack) {
 		return nil, err
 	}
-	_, all, err := e.readCosigned(kept.Signed, known)
-	if err != nil {
-		return nil, fmt.Errorf("what was kept of size %d before: %v", given.Size, err) // it is not what was given
+	key, keyErr := evidence.ParseLogKey([]byte(l.Key.VerifierKey))
+	if keyErr != nil {
+		return nil, keyErr
 	}
-	all.Merge(given)
-	return all, nil
+	c, readErr := key.ReadCosigned(head.Signed, known)
+	if readErr != nil {
+		return nil, fmt.Errorf("%w: %d of %s: %w", ErrCheckpointDamaged, size, l.Origin(), readErr)
+	}
+	return c, err
+}
+
+// Cosigned is the kept checkpoint of a size, as [tilelog.Log.Cosigned] gives it.
+// Errors: [ErrCheckpointDamaged] too.
+func (l *Log) Cosigned(size int64) (tilelog.Head, error) {
+	head, err := l.Log.Cosigned(size)
+	return head, unsound(err)
+}
+
+// NewestCosigned is the largest kept checkpoint. Errors: as those of
+// [Log.Cosigned].
+func (l *Log) NewestCosigned() (tilelog.Head, error) {
+	head, err := l.Log.NewestCosigned()
+	return head, unsound(err)
+}
+
+func unsound(err error) error {
+	if errors.Is(err, tilelog.ErrUnsound) {
+		return fmt.Errorf("%w: %w", ErrCheckpointDamaged, err)
+	}
+	return err
 }
 
 // readCosigned reads a checkpoint of whichever log, with at least one known
@@ -130,7 +175,8 @@ func (e *Exporter) storeCosigned(ctx context.Context, l *Log, given, all *witnes
 // KeptCheckpoint is a cosigned checkpoint that is kept.
 type KeptCheckpoint struct {
 	*witness.Cosigned
-	Contradicts bool // the log holds something else: it was closed for that, or lacks entries
+	Contradicts bool  // the log holds something else: it was closed for that, or lacks entries
+	Damage      error // for which no more than its log and size are known; nil if it is sound
 }
 
 // ListCosigned gives the cosigned checkpoints of a log, the largest first: those
@@ -146,10 +192,6 @@ func (e *Exporter) ListCosigned(ctx context.Context, l *Log, before int64, limit
 	if err != nil {
 		return nil, 0, err
 	}
-	key, err := evidence.ParseLogKey([]byte(l.Key.VerifierKey))
-	if err != nil {
-		return nil, 0, err
-	}
 	for _, size := range slices.Backward(sizes) {
 		if before > 0 && size >= before {
 			continue
@@ -157,18 +199,23 @@ func (e *Exporter) ListCosigned(ctx context.Context, l *Log, before int64, limit
 		if len(page) == max(limit, 1) {
 			return page, page[len(page)-1].Size, nil
 		}
-		head, err := l.Cosigned(size)
-		contradicts := errors.Is(err, ErrRolledBack)
-		if err != nil && !contradicts {
+		if err := ctx.Err(); err != nil {
 			return nil, 0, err
 		}
-		c, err := key.ReadCosigned(head.Signed, known)
-		if err = errors.Join(err, ctx.Err()); err != nil {
-			return nil, 0, fmt.Errorf("cosigned checkpoint %d of %s: %w", size, l.Origin(), err)
-		}
-		page = append(page, KeptCheckpoint{c, contradicts})
+		page = append(page, l.kept(size, known))
 	}
 	return page, 0, nil
+}
+
+// kept is the checkpoint of a size. One that is damaged is no reason not to tell
+// of the others.
+func (l *Log) kept(size int64, known []witness.Key) KeptCheckpoint {
+	c, err := l.readKept(size, known)
+	contradicts := errors.Is(err, ErrRolledBack)
+	if err != nil && !contradicts {
+		return KeptCheckpoint{&witness.Cosigned{Checkpoint: tilelog.Checkpoint{Origin: l.Origin(), Size: size}}, false, err}
+	}
+	return KeptCheckpoint{c, contradicts, nil}
 }
 
 // shown is the checkpoint that a bundle is to lead to. Errors: [ErrNotCosigned].

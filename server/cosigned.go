@@ -12,10 +12,11 @@ import (
 type cosignedInfo struct {
 	Origin       string          `json:"origin"`
 	Size         int64           `json:"size"`
-	Root         string          `json:"root"`         // base64, as checkpoints have it
+	Root         *string         `json:"root"`         // base64, as checkpoints have it; null if it is damaged
 	Cosignatures []cosignature   `json:"cosignatures"` // all that are kept of this size
 	LeftOut      []unknownSigner `json:"left_out"`     // on what was given; never nil
 	Contradicts  bool            `json:"contradicts_log,omitempty"`
+	Error        *errorObject    `json:"error,omitempty"` // for which it can't be read
 }
 
 type cosignature struct {
@@ -53,7 +54,8 @@ func (s *Server) keepCosigned(w http.ResponseWriter, r *request) error {
 }
 
 func describeCosigned(c *witness.Cosigned) cosignedInfo {
-	info := cosignedInfo{Origin: c.Origin, Size: c.Size, Root: c.Root.String(), Cosignatures: []cosignature{}, LeftOut: []unknownSigner{}}
+	root := c.Root.String()
+	info := cosignedInfo{Origin: c.Origin, Size: c.Size, Root: &root, Cosignatures: []cosignature{}, LeftOut: []unknownSigner{}}
 	for _, s := range c.By {
 		shown := cosignature{Witness: s.Witness.Name(), Key: s.Witness.String()}
 		if !s.At.IsZero() {
@@ -90,10 +92,15 @@ func (s *Server) listCosigned(w http.ResponseWriter, r *request) error {
 	for _, c := range kept {
 		info := describeCosigned(c.Cosigned)
 		info.Contradicts = c.Contradicts
+		if c.Damage != nil {
+			info.Root, info.Error = nil, &errorObject{Code: damagedCheckpoint.code, Message: damagedCheckpoint.message}
+		}
 		page = append(page, info)
 	}
 	return s.replyPage(w, r, page, next)
 }
+
+var damagedCheckpoint = problem{status: 500, code: "CHECKPOINT_DAMAGED", message: "the cosigned checkpoint is damaged; keep it again, or restore it from a backup"}
 
 // logCosigned sends the newest checkpoint that witnesses signed too, or the one
 // of a size.

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -152,6 +155,73 @@ func (s *site) testListOfCosigned(t *testing.T, one auditor) {
 	}
 	s.do(t, call{method: "GET", path: "/api/v1/log/cosignatures?size=2"}).want(t, 400, "INVALID_QUERY")
 	s.do(t, call{method: "GET", path: "/api/v1/logs/2/cosignatures"}).want(t, 404, "NOT_FOUND")
+}
+
+// A checkpoint that is damaged is named among the others, until a witness brings
+// it again.
+func TestDamagedCheckpointIsListed(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func(text string) string{
+		"its text":       func(text string) string { return strings.Replace(text, "\n2\n", "\n7\n", 1) },
+		"a cosignature":  func(text string) string { return strings.TrimRight(text, "=\n")[:len(text)-9] + "AAAAAA==\n" },
+		"all of it":      func(text string) string { return strings.Repeat("\x00", len(text)) },
+		"its end is cut": func(text string) string { return text[:len(text)-20] },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			one := newAuditor(t, "one.example")
+			var second []byte
+			for size := range 3 {
+				s.ready(t, jsonExport)
+				signed := one.sign(t, s, s.public(t, "checkpoint").body)
+				s.keep(t, signed, one).want(t, http.StatusOK, "")
+				if size+1 == 2 {
+					second = signed
+				}
+			}
+			rotten := filepath.Join(s.dir.Log(), "cosigned", "2")
+			kept, err := os.ReadFile(rotten)
+			if err == nil {
+				err = errors.Join(os.Chmod(rotten, 0o600), os.WriteFile(rotten, []byte(damage(string(kept))), 0o600))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.wantListed(t, "", "CHECKPOINT_DAMAGED", "")
+			if name != "a cosignature" { // of which the log's key knows nothing
+				s.do(t, call{method: "GET", path: cosignedPath + "?size=2"}).want(t, 500, "CHECKPOINT_DAMAGED")
+			}
+			if got := s.check(t); got.OK || len(got.Problems) != 1 || !strings.HasSuffix(got.Problems[0].ID, " cosigned 2") {
+				t.Errorf("check finds %+v, want the checkpoint of size 2 alone", got.Problems)
+			}
+			s.keep(t, second).want(t, http.StatusOK, "")
+			s.wantListed(t, "", "", "")
+			s.wantSound(t)
+			if aside, err := os.ReadFile(rotten + ".damaged"); err != nil || string(aside) != damage(string(kept)) {
+				t.Errorf("set aside is %q, %v; want what was damaged", aside, err)
+			}
+		})
+	}
+}
+
+// wantListed wants the checkpoints of sizes 3, 2 and 1 with these errors.
+func (s *site) wantListed(t *testing.T, want ...string) {
+	t.Helper()
+	var page []cosignedInfo
+	s.do(t, call{method: "GET", path: "/api/v1/log/cosignatures"}).into(t, 200, &page)
+	if len(page) != len(want) {
+		t.Fatalf("listed are %+v, want %d checkpoints", page, len(want))
+	}
+	for i, c := range page {
+		got := ""
+		if c.Error != nil {
+			got = c.Error.Code
+		}
+		if got != want[i] || (c.Root == nil) != (got != "") || c.Size != int64(len(want)-i) || (len(c.Cosignatures) == 1) != (got == "") {
+			t.Errorf("place %d has %+v; want error %q", i, c, want[i])
+		}
+	}
 }
 
 // testCheckOfCosigned wants the check to look at what is kept.

@@ -112,6 +112,10 @@ func problemOf(err error) *problem {
 		return &problem{status: 404, code: "NOT_FOUND", message: "there is no such resource"}
 	case errors.Is(err, exporter.ErrLost), errors.Is(err, exporter.ErrNotSigned), errors.As(err, &corrupt):
 		return &problem{status: 500, code: "ARTIFACT_DAMAGED", message: "the stored artifact is damaged or missing; restore it from a backup", cause: err}
+	case errors.Is(err, exporter.ErrCheckpointDamaged):
+		p := damagedCheckpoint
+		p.cause = err
+		return &p
 	case errors.Is(err, exporter.ErrNotReady):
 		return &problem{status: 409, code: "EXPORT_NOT_READY", message: "the export is not ready", detail: err.Error()}
 	case errors.Is(err, webhook.ErrTest):

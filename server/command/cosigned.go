@@ -87,9 +87,9 @@ func witnessesIn(files []string) ([]string, error) {
 
 // cosigned is what is kept of a checkpoint, as the API shows it.
 type cosigned struct {
-	Origin       string `json:"origin"`
-	Size         int64  `json:"size"`
-	Root         string `json:"root"`
+	Origin       string  `json:"origin"`
+	Size         int64   `json:"size"`
+	Root         *string `json:"root"`
 	Cosignatures []struct {
 		Witness string     `json:"witness"`
 		Key     string     `json:"verifier_key"`
@@ -100,6 +100,10 @@ type cosigned struct {
 		KeyHash string `json:"key_hash"`
 	} `json:"left_out"`
 	Contradicts bool `json:"contradicts_log,omitempty"`
+	Error       *struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	} `json:"error,omitempty"` // for which it can't be read
 }
 
 // listCosigned shows what is kept, a row for each witness.
@@ -130,6 +134,9 @@ func (t *table) addCosigned(kept cosigned) {
 		state = "contradicts the log"
 	}
 	size := strconv.FormatInt(kept.Size, 10)
+	if kept.Error != nil {
+		t.row(size, "", "", kept.Error.Message+" ("+kept.Error.Code+")")
+	}
 	for _, s := range kept.Cosignatures {
 		t.row(size, s.Witness, at(s.At), state)
 	}

@@ -243,6 +243,7 @@ var answerHints = map[string]string{
 	"IDEMPOTENCY_CONFLICT": "use a new key for a new request",
 	"NOT_REPLAYABLE":       "licensekit webhook test sends another",
 	"NOT_COSIGNED":         "send witnesses what licensekit log consistency writes, and keep what they bring back with licensekit log cosigned",
+	"CHECKPOINT_DAMAGED":   "licensekit check names it; a witness's copy of it can be kept again with licensekit log cosigned",
 	"LOG_CONTRADICTED":     "keep the file: it shows that the log's key signed another history, or that this one was rolled back; see licensekit log restart --help",
 	"LOG_BEHIND":           "bring the newest copy of the data directory; if there is none, stop the server and run licensekit log restart",
 	"STORAGE_FULL":         "make room on the disk and try again",

@@ -31,6 +31,7 @@ var remedies = map[string]string{
 	"UNAVAILABLE":          "Try again in a moment.",
 	"INTERNAL":             "The server's log says why, under the request's id.",
 	"ARTIFACT_DAMAGED":     "Restore the data directory from a backup; licensekit check names what is damaged.",
+	"CHECKPOINT_DAMAGED":   "Keep the witness's file again, or restore it from a backup; licensekit check names what is damaged.",
 	"EXPORT_NOT_READY":     "Wait until it is ready; its page shows how far it is.",
 	"VALIDATION_ERROR":     "Correct the value and send the form again.",
 	"INVALID_QUERY":        "Correct the value and apply the filter again.",

@@ -60,8 +60,9 @@ type cosigned struct {
 		Name    string
 		KeyHash string `json:"key_hash"`
 	} `json:"left_out"`
-	Contradicts bool   `json:"contradicts_log"`
-	URL         string `json:"-"` // of the signed note, "" where the API does not give it
+	Contradicts bool     `json:"contradicts_log"`
+	Error       *failure // for which it can't be read
+	URL         string   `json:"-"` // of the signed note, "" where the API does not give it
 }
 
 // shownCosigned is how many cosigned checkpoints a page has.
@@ -141,7 +142,7 @@ func (v *visit) addCosigned(page *logPage) {
 		return
 	}
 	for i, one := range page.Cosigned {
-		if !one.Contradicts {
+		if !one.Contradicts && one.Error == nil {
 			page.Cosigned[i].URL = page.Log.api() + "/cosigned?size=" + strconv.FormatInt(one.Size, 10)
 		}
 	}

@@ -207,7 +207,8 @@ func (v *visitor) bring(fields map[string]string, file string) (*http.Response, 
 // continues the newest on each.
 func TestManyCosignedCheckpoints(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	data := filepath.Join(t.TempDir(), "data")
+	s := newSite(t, func(o *server.Options) { o.Data = data })
 	auditor := s.newAuditor(t, "auditor.example")
 	for range 12 {
 		s.freeze(t, `{"report_kind":"usage-ledger"}`)
@@ -222,6 +223,14 @@ func TestManyCosignedCheckpoints(t *testing.T) {
 	_, second := v.send("GET", "/console/log?cursor=3", nil)
 	if !containsAll(second, `download="cosigned-2.txt"`, `download="cosigned-1.txt"`, `href="/console/log"`, "consistency-12-13.txt") || strings.Contains(second, "cosigned-3.txt") {
 		t.Errorf("the second page has not the others: %s", second)
+	}
+	rotten := filepath.Join(data, "log", "cosigned", "11")
+	if err := errors.Join(os.Chmod(rotten, 0o600), os.WriteFile(rotten, []byte("rotten"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	_, first = v.send("GET", "/console/log", nil)
+	if !containsAll(first, "damaged</span>", "file again", `download="cosigned-12.txt"`, `download="cosigned-3.txt"`) || strings.Contains(first, "cosigned-11.txt") {
+		t.Errorf("the first page does not name the one that is damaged among the others: %s", first)
 	}
 	if _, wrong := v.send("GET", "/console/log?cursor=x", nil); !containsAll(wrong, "cursor", "Keys that sign exports") {
 		t.Errorf("a cursor that is none: %s", wrong)

@@ -1,6 +1,7 @@
 package tilelog
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -11,6 +12,10 @@ import (
 // cosignedDir holds checkpoints that others have signed too, each named by its
 // size.
 const cosignedDir = "cosigned"
+
+// ErrUnsound says that a kept file is no checkpoint of the log's, or not that of
+// its size: it was damaged after it was kept.
+var ErrUnsound = errors.New("the kept checkpoint is damaged")
 
 func cosignedName(size int64) string { return cosignedDir + "/" + strconv.FormatInt(size, 10) }
 
@@ -58,7 +63,7 @@ func (l *Log) CosignedSizes() (sizes []int64, err error) {
 }
 
 // Cosigned is the kept checkpoint of a size. Errors: fs.ErrNotExist,
-// [ErrNotSigned], and [ErrRolledBack] with the checkpoint that the log does not
+// [ErrUnsound], and [ErrRolledBack] with the checkpoint that the log does not
 // continue.
 func (l *Log) Cosigned(size int64) (Head, error) {
 	head, err := l.readCosigned(size)
@@ -74,10 +79,29 @@ func (l *Log) readCosigned(size int64) (Head, error) {
 		return Head{}, err
 	}
 	head, err := l.own(signed)
-	if err == nil && head.Size != size {
-		err = fmt.Errorf("it is that of size %d", head.Size)
+	switch {
+	case err != nil && !errors.Is(err, ErrRolledBack):
+		err = fmt.Errorf("%w: %w", ErrUnsound, err)
+	case head.Size != size:
+		err = fmt.Errorf("%w: it is that of size %d", ErrUnsound, head.Size)
 	}
 	return head, err
+}
+
+// SetCosignedAside gives a damaged checkpoint another name, which ends in
+// .damaged, so that a good one of that size can take its place.
+func (l *Log) SetCosignedAside(size int64) error {
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
+	name := cosignedName(size)
+	err := l.disk.change("rename", name, func() error { return l.disk.root.Rename(name, name+".damaged") })
+	if err == nil {
+		err = l.disk.syncDir(cosignedDir)
+	}
+	if err != nil {
+		return fmt.Errorf("set cosigned checkpoint %d of %s aside: %w", size, l.Origin(), err)
+	}
+	return nil
 }
 
 // NewestCosigned is the largest kept checkpoint, fs.ErrNotExist if there is
@@ -102,7 +126,7 @@ func (d *disk) readSmall(name string) ([]byte, error) {
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, MaxCheckpoint+1))
 	if err == nil && len(text) > MaxCheckpoint {
-		err = fmt.Errorf("more than %d bytes, so it is no checkpoint", MaxCheckpoint)
+		err = fmt.Errorf("%w: more than %d bytes, so it is no checkpoint", ErrUnsound, MaxCheckpoint)
 	}
 	return text, err
 }

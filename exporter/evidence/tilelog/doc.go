@@ -8,6 +8,7 @@
 //	tile/<L>/<N>[.p/<W>]          256 hashes of level L, or the first W of them
 //	tile/entries/<N>[.p/<W>]      256 leaves, or the first W of them
 //	cosigned/<size>               the checkpoint of a size with the signatures of others
+//	cosigned/<size>.damaged       such a file, damaged, in whose place a good one came
 //	ahead                         a signed checkpoint whose leaves were lost; see below
 //	.staged[.<n>]                 what is being written; meaningless after a crash
 //
