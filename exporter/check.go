@@ -50,11 +50,24 @@ type Problem struct {
 	What    string `json:"what"` // "blob", "export", "log", "key", "ledger", "audit" or "database"
 	ID      string `json:"id,omitempty"`
 	Problem string `json:"problem"`
+	Code    string `json:"code,omitempty"` // [CodeBehind] where that is what is wrong
+}
+
+// CodeBehind marks what follows from a log that is behind, see
+// [Exporter.Behind]. It is no damage: the files are sound, and older than others.
+const CodeBehind = "LOG_BEHIND"
+
+func problem(what, id string, err error) Problem {
+	p := Problem{What: what, ID: id, Problem: err.Error()}
+	if errors.Is(err, ErrBehind) {
+		p.Code = CodeBehind
+	}
+	return p
 }
 
 func (r *CheckResult) note(what, id string, err error) {
 	if err != nil {
-		r.Problems = append(r.Problems, Problem{what, id, err.Error()})
+		r.Problems = append(r.Problems, problem(what, id, err))
 	}
 }
 
@@ -62,7 +75,7 @@ func (r *CheckResult) note(what, id string, err error) {
 // use: there it is but a warning.
 func (e *Exporter) noteIn(r *CheckResult, what, id string, err error) {
 	if err != nil && e.copied != nil && e.copied.InUse {
-		r.Warnings = append(r.Warnings, Problem{what, id, err.Error()})
+		r.Warnings = append(r.Warnings, problem(what, id, err))
 		return
 	}
 	r.note(what, id, err)
@@ -113,8 +126,12 @@ func (r *CheckResult) notePast(what, id string, err error) {
 // remember takes what a check found as what is known to be damaged, but for
 // what a start has already dealt with.
 func (e *Exporter) remember(r *CheckResult) {
-	found := slices.DeleteFunc(slices.Clone(r.Problems), func(p Problem) bool { return slices.Contains(r.past, p) })
-	e.replace(func(Damage) bool { return true }, found)
+	e.replace(func(Damage) bool { return true }, r.damage())
+}
+
+// damage are the problems that are there, and are damage.
+func (r *CheckResult) damage() []Problem {
+	return slices.DeleteFunc(slices.Clone(r.Problems), func(p Problem) bool { return p.Code == CodeBehind || slices.Contains(r.past, p) })
 }
 
 func (e *Exporter) checkAllLogs(ctx context.Context, r *CheckResult) error {
@@ -157,7 +174,7 @@ func (e *Exporter) checkExports(ctx context.Context, r *CheckResult, pace func()
 			}
 			err := e.checkExport(ctx, export)
 			if known, ok := lacking[export.ID]; ok && err != nil {
-				r.Warnings = append(r.Warnings, Problem{"export", string(export.ID), "it came while the directory was copied, and lacks here: " + strings.Join(known.Parts, ", ")})
+				r.Warnings = append(r.Warnings, Problem{What: "export", ID: string(export.ID), Problem: "it came while the directory was copied, and lacks here: " + strings.Join(known.Parts, ", ")})
 				continue
 			}
 			r.note("export", string(export.ID), err)
@@ -201,6 +218,9 @@ func (e *Exporter) checkExport(ctx context.Context, x Export) error {
 		return fmt.Errorf("its metadata differ from its manifest: %s, signed %s", got, want)
 	}
 	l, err := e.logOf(m.Log.Origin)
+	if (err != nil || *x.LogIndex >= l.Size()) && e.Behind() != nil {
+		return fmt.Errorf("%w: among them that of the export, %d of %s", ErrBehind, *x.LogIndex, m.Log.Origin)
+	}
 	if err != nil {
 		return err
 	}

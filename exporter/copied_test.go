@@ -260,6 +260,10 @@ func TestCopyWithoutTheLogThatFollows(t *testing.T) {
 	if got := behind.copied.lacks(); len(got) != 1 || got[second.ID].Export != second.ID {
 		t.Errorf("%s: lacking: got %+v, want the place of %s in the log", what, got, second.ID)
 	}
+	r, err := behind.Check(t.Context())
+	if err != nil || r.OK || slices.ContainsFunc(r.Problems, func(p Problem) bool { return p.Code != CodeBehind }) || len(behind.Damage()) > 0 {
+		t.Errorf("%s: check: got %+v, %v, and damage %+v; want that the log is behind, and no damage", what, r, err, behind.Damage())
+	}
 	wantBehind(t, what, behind)
 	behind.open()
 	for _, x := range []Export{first, second} {

@@ -259,7 +259,7 @@ func (e *Exporter) checkCosigned(r *CheckResult, l *Log) error {
 	}
 	for _, size := range sizes {
 		head, err := l.Cosigned(size)
-		if errors.Is(err, ErrRolledBack) && l.Closed() { // for that it was closed; the log after it says so
+		if errors.Is(err, ErrRolledBack) && (l.Closed() || e.Behind() != nil) { // for that it was closed, or is behind, which is told of it
 			continue
 		}
 		if err == nil {

@@ -280,7 +280,11 @@ func (e *Exporter) checkLogs(ctx context.Context, r *CheckResult, pace func(leaf
 	}
 	e.noteIn(r, "log", e.log.Origin(), e.Behind())
 	if after := e.Key().ID(); signs != "" && signs != before && signs != after { // it may have been rotated meanwhile
-		e.noteIn(r, "key", after, fmt.Errorf("the log says that %s signs exports, and of no rotation to this key", signs))
+		err := fmt.Errorf("the log says that %s signs exports, and of no rotation to this key", signs)
+		if e.Behind() != nil { // which may be what is lacking
+			err = fmt.Errorf("%w: %w", ErrBehind, err)
+		}
+		e.noteIn(r, "key", after, err)
 	}
 	return nil
 }

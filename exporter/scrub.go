@@ -198,7 +198,7 @@ func (s *scrubber) blob(ctx context.Context, ref blobstore.Ref, size int64) erro
 	s.scrubbed.Blobs++
 	s.scrubMu.Unlock()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // that it was collected is no damage
-		s.report(ctx, func(Damage) bool { return false }, []Problem{{"blob", ref.String(), err.Error()}})
+		s.report(ctx, func(Damage) bool { return false }, []Problem{problem("blob", ref.String(), err)})
 	}
 	if time.Now().After(s.again) {
 		s.recheck(ctx)
@@ -221,7 +221,7 @@ func (s *scrubber) part(ctx context.Context, part string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	s.report(ctx, func(d Damage) bool { return partOf(d.What) == part }, r.Problems)
+	s.report(ctx, func(d Damage) bool { return partOf(d.What) == part }, r.damage())
 	s.rest(ctx, time.Since(began)) // half of a processor, where it needs that
 	return ctx.Err()
 }

@@ -118,6 +118,11 @@ func TestNotReadyWithALogThatIsBehind(t *testing.T) {
 	s := newSite(t, func(o *Options) { o.Data, o.Keys = older, filepath.Join(first.opts.Data, "keys") })
 	s.unready(t, "LOG_BEHIND")
 	s.families(t).want(t, "licensekit_ready", 0, "check", "log")
+	if got := s.check(t); got.OK || len(got.Problems) != 1 || got.Problems[0].Code != "LOG_BEHIND" || got.Problems[0].ID != old.LogOrigin {
+		t.Errorf("check finds %+v; want that the log is behind, and nothing else", got.Problems)
+	}
+	s.unready(t, "LOG_BEHIND") // which is no damage
+	s.families(t).want(t, "licensekit_damage", 0)
 	s.create(t, jsonExport).want(t, 503, "LOG_BEHIND")
 	s.get(t, exportsPath+"/"+old.ID+"/download").want(t, 200, "")
 	s.post(t, auth.ReportWrite, "/api/v1/activities", "application/json", `[]`).want(t, 200, "")

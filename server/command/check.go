@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -24,7 +25,7 @@ func (env *Env) check() *cli.Command {
 			"database from the log before (the exports; API keys and reporting data need a backup).\n" +
 			"In a copy that was taken while the original was in use, exports that came while it was\n" +
 			"taken may not be whole: they are named as warnings. --json says what the copy was\n" +
-			"recovered from, too.\n\n" +
+			"recovered from, too. What follows from a log that is behind has the code LOG_BEHIND.\n\n" +
 			"   licensekit check\n" +
 			"   licensekit check --data /mnt/backup/licensekit --json\n\n" +
 			"stdout has the result alone. How far it has come is shown on a terminal, or with --json\n" +
@@ -115,11 +116,23 @@ func (env *Env) runCheck(c *cli.Context, api *client.Client) error {
 			fmt.Fprintf(env.Stdout, ", %d warnings", len(result.Warnings))
 		}
 		fmt.Fprintln(env.Stdout)
+		env.hintProblems(slices.Concat(result.Problems, result.Warnings))
 	}
 	if !result.OK {
 		return quietExit(exitFailed)
 	}
 	return nil
+}
+
+// hintProblems says what to do about problems of a kind, once for each.
+func (env *Env) hintProblems(problems []exporter.Problem) {
+	told := map[string]bool{}
+	for _, p := range problems {
+		if hint := answerHints[p.Code]; hint != "" && !told[p.Code] {
+			told[p.Code] = true
+			fmt.Fprintf(env.Stderr, "hint: %s (%s)\n", hint, p.Code)
+		}
+	}
 }
 
 // tellCopied says what a copy was recovered from.
