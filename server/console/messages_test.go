@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -10,6 +11,13 @@ import (
 	"testing"
 
 	"golang.org/x/text/language"
+
+	"licensekit/exporter"
+	"licensekit/exporter/audit"
+	"licensekit/exporter/evidence"
+	"licensekit/exporter/report"
+	schedules "licensekit/server/schedule"
+	webhooks "licensekit/server/webhook"
 )
 
 // spoken finds the messages that pages and code have by name.
@@ -47,6 +55,40 @@ func messagesUsed(t *testing.T) map[string]bool {
 		t.Fatal(err)
 	}
 	return used
+}
+
+// What a page shows as a label has one, whichever of its values it has.
+func TestValuesHaveLabels(t *testing.T) {
+	var names []string
+	add := func(of string, values ...any) {
+		for _, value := range values {
+			names = append(names, strings.TrimSpace(of+" "+fmt.Sprint(value)))
+		}
+	}
+	for _, what := range append([]audit.Type{webhooks.TestType}, audit.Types...) {
+		add("event", what)
+	}
+	for _, status := range webhooks.Statuses {
+		add("delivery", status)
+	}
+	for _, scope := range scopeNames {
+		add("scope", scope)
+		add("about", scope)
+	}
+	for _, kind := range []report.Kind{report.UsageSummary, report.UsageLedger, report.LicenseAudit, report.CustomerSummary, report.SubscriptionSettlement} {
+		add("", kind)
+		add("about", kind)
+	}
+	add("", exporter.Pending, exporter.Processing, exporter.Ready, exporter.Failed)
+	add("", evidence.Passed, evidence.Failed, evidence.NotRun)
+	add("", report.Added, report.Removed, report.Changed)
+	add("by", audit.ByKey, audit.ByTheSystem)
+	add("period", schedules.Day, schedules.Week, schedules.Month, schedules.Quarter)
+	for _, name := range names {
+		if labels[name] == "" {
+			t.Errorf("%q has no label", name)
+		}
+	}
 }
 
 // Every message is there in German, with the same places for values, and the

@@ -43,6 +43,7 @@ func TestReplay(t *testing.T) {
 	open.Store(true)
 	b.click(`button[value=replay]`)
 	b.shows("18 attempts", "delivered")
+	b.until(`fetch("/console`+path+`", { headers: { "Accept-Language": "de" } }).then((r) => r.text()).then((t) => t.includes(">zugestellt<"))`, "in German it says so in German")
 	if n := b.count(`button[value=replay]`); n != 0 {
 		t.Errorf("what was received has %d buttons to send it again, want none", n)
 	}

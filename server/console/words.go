@@ -69,6 +69,7 @@ var labels = map[string]string{
 	"event webhook_endpoint.created":        "Webhook added",
 	"event webhook_endpoint.updated":        "Webhook changed",
 	"event webhook_endpoint.deleted":        "Webhook removed",
+	"event webhook.test":                    "Test",
 	"event webhook_delivery.replayed":       "Delivery sent again",
 	"event report_schedule.created":         "Schedule added",
 	"event report_schedule.deleted":         "Schedule removed",
@@ -77,6 +78,8 @@ var labels = map[string]string{
 	"event directory.scrubbed":              "All that is kept read back",
 	"event directory.damaged":               "Damage found",
 	"event blobs.collected":                 "Unused files removed",
+
+	"delivery pending": "pending", "delivery delivered": "delivered", "delivery failed": "failed",
 
 	"period day": "day", "period week": "week", "period month": "month", "period quarter": "quarter",
 
@@ -115,11 +118,12 @@ var labels = map[string]string{
 // label gives a name of the contract as people say it, or as it is.
 func (l *locale) label(name any) string {
 	text := stringOf(name)
-	if of, rest, prefixed := strings.Cut(text, " "); prefixed && labels[text] == "" && of == "event" {
-		return rest // one of a newer server
-	}
 	if label := labels[text]; label != "" {
 		return l.text(label)
+	}
+	switch of, rest, _ := strings.Cut(text, " "); of {
+	case "event", "delivery", "scope":
+		return rest // one of a newer server, or that is of no use here
 	}
 	return text
 }
