@@ -33,19 +33,30 @@ func (l logFacts) api() string { return apiLogsPath + "/" + strconv.Itoa(l.Numbe
 type logPage struct {
 	Keys       []evidence.PublicKeyRecord // that sign exports, the active one first
 	Log        logFacts
-	Closed     []logFacts
-	Checkpoint string     // the newest, a signed note
-	Cosigned   []cosigned // the newest first
-	Behind     *failure   // why nothing is entered in the log; nil if that is not so
-	Unread     *failure   // why those can't be shown
-	Older      string     // the following page's URL, "" on the last
-	Newest     string     // the first page's URL, "" on it
-	Seen       int64      // up to where witnesses have seen it
-	Proof      string     // the URL of what they are sent next, "" if they have seen all of it
+	Witnessed  cosignedPage // checkpoints of that log
+	Closed     []closedLog  // oldest first
+	Checkpoint string       // the newest, a signed note
+	Behind     *failure     // why nothing is entered in the log; nil if that is not so
+	Seen       int64        // up to where witnesses have seen it
+	Proof      string       // the URL of what they are sent next, "" if they have seen all of it
 
 	Given   string    // witnesses' keys, in the form
 	Kept    *cosigned // what the form has brought
 	Failure *failure  // or why it was not taken
+}
+
+// closedLog is a log that grows no more.
+type closedLog struct {
+	logFacts
+	Witnessed cosignedPage
+}
+
+// cosignedPage is a page of the cosigned checkpoints of one log.
+type cosignedPage struct {
+	Cosigned []cosigned // the newest first
+	Unread   *failure   // why they can't be shown
+	Older    string     // the following page's URL, "" on the last
+	Newest   string     // the first page's URL, "" on it
 }
 
 // cosigned is a checkpoint that witnesses signed too, as the API tells of it.
@@ -63,6 +74,7 @@ type cosigned struct {
 	Contradicts bool     `json:"contradicts_log"`
 	Error       *failure // for which it can't be read
 	URL         string   `json:"-"` // of the signed note, "" where the API does not give it
+	File        string   `json:"-"` // how it is called then
 }
 
 // shownCosigned is how many cosigned checkpoints a page has.
@@ -89,7 +101,7 @@ func (v *visit) logPage() (page logPage, err error) {
 		if l.Status == "active" {
 			page.Log = l
 		} else {
-			page.Closed = append(page.Closed, l)
+			page.Closed = append(page.Closed, closedLog{logFacts: l})
 		}
 	}
 	reasons, err := v.unready()
@@ -125,35 +137,64 @@ func (v *visit) exportKeys() (keys []evidence.PublicKeyRecord, err error) {
 // addCosigned adds what witnesses have cosigned, and what to send them next.
 // Damage there is no reason not to show the rest.
 func (v *visit) addCosigned(page *logPage) {
-	query := v.query("cursor")
-	ask := url.Values{"limit": {shownCosigned}}
-	if query.Has("cursor") {
-		ask.Set("cursor", query.Get("cursor"))
-		page.Newest = logPath
+	query := v.query("log", "cursor")
+	page.Witnessed = v.cosignedOf(page.Log, "", query)
+	for i := range page.Closed {
+		page.Closed[i].Witnessed = v.cosignedOf(page.Closed[i].logFacts, strconv.Itoa(page.Closed[i].Number), query)
 	}
-	next, err := v.call(http.MethodGet, page.Log.api()+"/cosignatures", ask, nil, &page.Cosigned)
-	newest := page.Cosigned
-	if err == nil && query.Has("cursor") {
+	newest := page.Witnessed.Cosigned
+	if page.Witnessed.Unread == nil && page.Witnessed.Newest != "" {
 		newest = nil
-		_, err = v.call(http.MethodGet, page.Log.api()+"/cosignatures", url.Values{"limit": {"1"}}, nil, &newest)
-	}
-	if err != nil {
-		page.Unread = v.failureOf(err)
-		return
-	}
-	for i, one := range page.Cosigned {
-		if !one.Contradicts && one.Error == nil {
-			page.Cosigned[i].URL = page.Log.api() + "/cosigned?size=" + strconv.FormatInt(one.Size, 10)
+		if _, err := v.call(http.MethodGet, page.Log.api()+"/cosignatures", url.Values{"limit": {"1"}}, nil, &newest); err != nil {
+			page.Witnessed.Unread = v.failureOf(err)
 		}
 	}
-	if next.NextCursor != nil {
-		page.Older = with(logPath, query, "cursor", strconv.FormatInt(*next.NextCursor, 10))
+	if page.Witnessed.Unread != nil {
+		return
 	}
 	if len(newest) > 0 {
 		page.Seen = newest[0].Size
 	}
 	if page.Seen < page.Log.Size {
 		page.Proof = page.Log.api() + "/consistency?from=" + strconv.FormatInt(page.Seen, 10)
+	}
+}
+
+// cosignedOf is a page of the cosigned checkpoints of a log: the one that the
+// query asks for, if it names that log, and else the first. Closed logs have a
+// name in the query.
+func (v *visit) cosignedOf(l logFacts, name string, query url.Values) (page cosignedPage) {
+	ask, turn, at := url.Values{"limit": {shownCosigned}}, url.Values{}, "#witnesses_title"
+	if name != "" {
+		turn, at = url.Values{"log": {name}}, "#log_"+name
+	}
+	if query.Has("cursor") && query.Get("log") == name {
+		ask.Set("cursor", query.Get("cursor"))
+		page.Newest = logPath + at
+	}
+	next, err := v.call(http.MethodGet, l.api()+"/cosignatures", ask, nil, &page.Cosigned)
+	if err != nil {
+		page.Unread = v.failureOf(err)
+		return page
+	}
+	for i := range page.Cosigned {
+		page.Cosigned[i].offer(l, name)
+	}
+	if next.NextCursor != nil {
+		page.Older = with(logPath, turn, "cursor", strconv.FormatInt(*next.NextCursor, 10)) + at
+	}
+	return page
+}
+
+// offer says where the signed note is to be had.
+func (c *cosigned) offer(l logFacts, name string) {
+	if c.Contradicts || c.Error != nil {
+		return
+	}
+	size := strconv.FormatInt(c.Size, 10)
+	c.URL, c.File = l.api()+"/cosigned?size="+size, "cosigned-"+size+".txt"
+	if name != "" {
+		c.File = "cosigned-log" + name + "-" + size + ".txt"
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"mime/multipart"
 	"net/http"
 	"net/url"
@@ -20,6 +21,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"licensekit/auth"
+	"licensekit/exporter"
 	"licensekit/exporter/evidence"
 	"licensekit/exporter/evidence/witness"
 	"licensekit/server"
@@ -217,11 +219,11 @@ func TestManyCosignedCheckpoints(t *testing.T) {
 	s.freeze(t, `{"report_kind":"usage-ledger"}`)
 	v := s.visitor(t, auth.ReportExport)
 	_, first := v.send("GET", "/console/log", nil)
-	if !containsAll(first, `download="cosigned-12.txt"`, `download="cosigned-3.txt"`, `href="/console/log?cursor=3"`, "consistency-12-13.txt") || strings.Contains(first, "cosigned-2.txt") {
+	if !containsAll(first, `download="cosigned-12.txt"`, `download="cosigned-3.txt"`, `href="/console/log?cursor=3#witnesses_title"`, "consistency-12-13.txt") || strings.Contains(first, "cosigned-2.txt") {
 		t.Errorf("the first page has not the newest ten, or not what leads on: %s", first)
 	}
 	_, second := v.send("GET", "/console/log?cursor=3", nil)
-	if !containsAll(second, `download="cosigned-2.txt"`, `download="cosigned-1.txt"`, `href="/console/log"`, "consistency-12-13.txt") || strings.Contains(second, "cosigned-3.txt") {
+	if !containsAll(second, `download="cosigned-2.txt"`, `download="cosigned-1.txt"`, `href="/console/log#witnesses_title"`, "consistency-12-13.txt") || strings.Contains(second, "cosigned-3.txt") {
 		t.Errorf("the second page has not the others: %s", second)
 	}
 	rotten := filepath.Join(data, "log", "cosigned", "11")
@@ -235,6 +237,50 @@ func TestManyCosignedCheckpoints(t *testing.T) {
 	if _, wrong := v.send("GET", "/console/log?cursor=x", nil); !containsAll(wrong, "cursor", "Keys that sign exports") {
 		t.Errorf("a cursor that is none: %s", wrong)
 	}
+}
+
+// What witnesses cosigned of a log that was closed stands beside it, page by page.
+func TestCosignedCheckpointsOfAClosedLog(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "data")
+	before, stop, err := start(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	auditor := before.newAuditor(t, "auditor.example")
+	for range 11 {
+		before.freeze(t, `{"report_kind":"usage-ledger"}`)
+		before.keep(t, auditor)
+	}
+	oldest := before.fetch(t, "/api/v1/log/cosigned?size=1")
+	if err := errors.Join(stop(), restartLog(t, data)); err != nil {
+		t.Fatal(err)
+	}
+	s := newSite(t, func(o *server.Options) { o.Data = data })
+	b := s.signedIn(t, auth.ReportWrite)
+	b.open("/console/log")
+	b.shows("No one has cosigned a checkpoint yet", "Closed logs", "What witnesses cosigned of it")
+	b.press("#log_1 summary")
+	b.shows("auditor.example")
+	b.inspect("log-closed")
+	if n := b.count("#log_1 a[download]"); n != 10 {
+		t.Errorf("the first page has %d checkpoints of the closed log, want 10", n)
+	}
+	b.click("#log_1 a[rel=next]")
+	link := evaluate[string](b, `document.querySelector("#log_1 details[open] a[download='cosigned-log1-1.txt']").getAttribute("href")`)
+	if got := s.fetch(t, link); !bytes.Equal(got, oldest) || b.count("#log_1 a[download]") != 1 {
+		t.Errorf("the second page has %d checkpoints and leads to %q; want the one of size 1, %q", b.count("#log_1 a[download]"), got, oldest)
+	}
+	b.shows("No one has cosigned a checkpoint yet")
+}
+
+func restartLog(t testing.TB, data string) error {
+	dir, err := exporter.OpenDirectory(data, false, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	_, err = exporter.RestartLog(t.Context(), dir, exporter.Options{Now: time.Now})
+	return errors.Join(err, dir.Close())
 }
 
 // An older copy that knows of entries that it lacks says so, and shows by whom.
