@@ -14,11 +14,13 @@
 //     do received_at and sequence. Batches don't matter: the outcomes are those
 //     of the same rows one by one.
 //   - A [Snapshot] never changes while it is open, whatever is written.
-//   - Memory doesn't grow with the ledger. Appending takes some 400 bytes per
+//   - Memory doesn't grow with the ledger, but for 32 bytes for each of its
+//     blocks, some 4 KB a million activities. Appending takes some 400 bytes per
 //     row of the batch beside the batch itself, and [Ledger.Atomic] some 250
 //     per row of the whole session.
 //   - Every value carries a CRC32C. One that doesn't match is an error with
-//     the value's bucket and key; [Ledger.Check] visits them all.
+//     the value's bucket and key; [Ledger.Check] visits them all, and a scan
+//     those that it needs.
 //
 // # Inference
 //
@@ -50,8 +52,9 @@
 // # Storage
 //
 // Facts are blocks of up to [BlockRows] activities by column, keyed by their
-// first sequence (block.go, ints.go, texts.go). Rows of small commits wait in
-// the tail, one per key, until they make a block (tail.go, store.go). The id
+// first sequence (block.go, ints.go, texts.go). What times they span is kept in
+// memory once it was read (outline.go). Rows of small commits wait in the tail,
+// one per key, until they make a block (tail.go, store.go). The id
 // index leads from a hash of the id to the sequence; it is log-structured, for
 // ids arrive in random order (index.go, chunk.go, merge.go). Records are one
 // value per id (records.go). Text is read in place from the mapped file.

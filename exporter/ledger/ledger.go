@@ -42,7 +42,8 @@ type Ledger struct {
 
 	links *linkCache // belongs to the write transaction
 
-	tail atomic.Pointer[sealedBlock] // the tail as a block, as it was last read
+	tail     atomic.Pointer[sealedBlock] // the tail as a block, as it was last read
+	outlines atomic.Pointer[[]outline]   // of the first blocks, as far as they were read
 }
 
 // Open prepares the ledger's buckets in a database that the caller opened and

@@ -13,11 +13,16 @@ type matcher struct{ report.Match }
 // predicate tells whether a row is wanted.
 type predicate func(row int) bool
 
+// outside tells whether nothing from low to high is of the wanted time.
+func (m *matcher) outside(low, high int64) bool {
+	return m.From != nil && high < int64(*m.From) || m.To != nil && low >= int64(*m.To)
+}
+
 // predicates lists what has to be asked of each row of a block: nothing where
 // the header or a dictionary answers for all rows. none says that no row is
 // wanted.
 func (m *matcher) predicates(b *block) (list []predicate, none bool, err error) {
-	if m.From != nil && b.high < int64(*m.From) || m.To != nil && b.low >= int64(*m.To) || m.Below > 0 && b.first >= m.Below {
+	if m.outside(b.low, b.high) || m.Below > 0 && b.first >= m.Below {
 		return nil, true, nil
 	}
 	if b.first+int64(b.rows)-1 <= m.Above {
@@ -85,7 +90,7 @@ func (m *matcher) addNumbers(list []predicate, b *block) ([]predicate, bool, err
 		if m.To != nil {
 			to = min(to, int64(*m.To)-1)
 		}
-		list = append(list, func(row int) bool { t := c.at(row); return from <= t && t <= to })
+		list = slices.Insert(list, 0, func(row int) bool { t := c.at(row); return from <= t && t <= to }) // leaves fewer than others
 	}
 	if m.Status != 0 {
 		c, err := b.integers(columnStatus)

@@ -60,7 +60,7 @@ func (s *Snapshot) byTime(m matcher, fields report.FieldSet) iter.Seq2[*report.F
 
 // find lists the blocks that hold something wanted and the span of their times.
 func (t *timeline) find() (whole span, err error) {
-	for b, err := range t.snapshot.blocks(0) {
+	for b, err := range t.snapshot.within(&t.match) {
 		if err != nil {
 			return whole, err
 		}

@@ -201,7 +201,7 @@ func (s *Snapshot) blocksDown(below int64) iter.Seq2[*block, error] {
 func (s *Snapshot) bySequence(m matcher, fields report.FieldSet) iter.Seq2[*report.Facts, error] {
 	return func(yield func(*report.Facts, error) bool) {
 		var shared constants
-		for b, err := range s.blocks(m.Above) {
+		for b, err := range s.within(&m) {
 			if err != nil {
 				yield(nil, err)
 				return
