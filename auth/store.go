@@ -1,10 +1,8 @@
 package auth
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -110,22 +108,16 @@ func (s *Store) Get(ctx context.Context, id string) (Key, error) {
 
 // List gives all keys, revoked ones included, in the order of their creation.
 func (s *Store) List(ctx context.Context) ([]Key, error) {
-	var records []record
 	newest := s.uses.snapshot()
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte(keysBucket)).ForEach(func(id, _ []byte) error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			found, err := load(tx, string(id), newest)
-			records = append(records, found)
-			return err
-		})
-	})
+	records, err := sealed.List(s.db, keysBucket, func(tx *bbolt.Tx, id string) (record, error) {
+		if err := ctx.Err(); err != nil {
+			return record{}, err
+		}
+		return load(tx, id, newest)
+	}, func(r record) uint64 { return r.Sequence })
 	if err != nil {
 		return nil, fmt.Errorf("list api keys: %w", err)
 	}
-	slices.SortFunc(records, func(a, b record) int { return cmp.Compare(a.Sequence, b.Sequence) })
 	keys := make([]Key, len(records))
 	for i, r := range records {
 		keys[i] = r.Key

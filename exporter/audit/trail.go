@@ -47,12 +47,7 @@ func Open(db sealed.Database, now func() time.Time) (*Trail, error) {
 
 func (t *Trail) recordHeld() error {
 	var names []string
-	err := t.db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte(heldBucket)).ForEach(func(name, _ []byte) error {
-			names = append(names, string(name))
-			return nil
-		})
-	})
+	err := t.db.View(func(tx *bbolt.Tx) error { names = sealed.Keys(tx, heldBucket); return nil })
 	if err != nil || len(names) == 0 {
 		return err
 	}

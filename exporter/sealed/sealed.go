@@ -4,12 +4,14 @@
 package sealed
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"slices"
 
 	"go.etcd.io/bbolt"
 )
@@ -91,6 +93,32 @@ func Get[T any](tx *bbolt.Tx, bucket, key string) (value T, err error) {
 		return value, fmt.Errorf("read %s %q: %w", bucket, key, err)
 	}
 	return value, nil
+}
+
+// Keys are the keys of a bucket, those of damaged values too.
+func Keys(tx *bbolt.Tx, bucket string) (keys []string) {
+	c := tx.Bucket([]byte(bucket)).Cursor()
+	for key, _ := c.First(); key != nil; key, _ = c.Next() {
+		keys = append(keys, string(key))
+	}
+	return keys
+}
+
+// List reads all that is under the keys of a bucket, and sorts it by a number
+// that each has.
+func List[T any, N cmp.Ordered](db Database, bucket string, read func(tx *bbolt.Tx, key string) (T, error), number func(T) N) (all []T, err error) {
+	err = db.View(func(tx *bbolt.Tx) error {
+		for _, key := range Keys(tx, bucket) {
+			value, err := read(tx, key)
+			if err != nil {
+				return err
+			}
+			all = append(all, value)
+		}
+		return nil
+	})
+	slices.SortFunc(all, func(a, b T) int { return cmp.Compare(number(a), number(b)) })
+	return all, err
 }
 
 // Seal puts the checksum in front of a text.

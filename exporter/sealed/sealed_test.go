@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,6 +74,34 @@ func TestGetErrors(t *testing.T) {
 	if _, err := get(db, "list"); err == nil || errors.Is(err, ErrDamaged) {
 		t.Errorf("a whole value of another type: got %v, want an error that is not ErrDamaged", err)
 	}
+}
+
+// A bucket is listed by number; what is damaged has a key all the same.
+func TestListAndKeys(t *testing.T) {
+	db := newDB(t)
+	list := func() ([]thing, error) {
+		read := func(tx *bbolt.Tx, key string) (thing, error) { return Get[thing](tx, bucket, key) }
+		return List(db, bucket, read, func(x thing) int64 { return x.Count })
+	}
+	if got, err := list(); err != nil || len(got) > 0 {
+		t.Errorf("an empty bucket: got %v, %v; want nothing", got, err)
+	}
+	update(t, db, func(tx *bbolt.Tx) error {
+		return errors.Join(Put(tx, bucket, "a", thing{"second", 2}), Put(tx, bucket, "b", thing{"first", 1}), Put(tx, bucket, "c", thing{"third", 3}))
+	})
+	if got, err := list(); err != nil || !slices.Equal(got, []thing{{"first", 1}, {"second", 2}, {"third", 3}}) {
+		t.Errorf("got %v, %v; want the three by number", got, err)
+	}
+	update(t, db, func(tx *bbolt.Tx) error { return tx.Bucket([]byte(bucket)).Put([]byte("b"), []byte("rotten")) })
+	if got, err := list(); !errors.Is(err, ErrDamaged) {
+		t.Errorf("with a damaged one: got %v, %v; want %v", got, err, ErrDamaged)
+	}
+	update(t, db, func(tx *bbolt.Tx) error {
+		if got := Keys(tx, bucket); !slices.Equal(got, []string{"a", "b", "c"}) {
+			t.Errorf("keys: got %q, want all three", got)
+		}
+		return nil
+	})
 }
 
 func TestPutErrors(t *testing.T) {

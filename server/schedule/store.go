@@ -2,12 +2,10 @@ package schedule
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -150,18 +148,10 @@ func (s *Store) get(id string) (r record, err error) {
 
 // List gives all schedules, in the order of their creation.
 func (s *Store) List() ([]Schedule, error) {
-	records := []record{}
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte(schedulesBucket)).ForEach(func(id, _ []byte) error {
-			r, err := load(tx, string(id))
-			records = append(records, r)
-			return err
-		})
-	})
+	records, err := sealed.List(s.db, schedulesBucket, load, func(r record) uint64 { return r.Order })
 	if err != nil {
 		return nil, fmt.Errorf("list schedules: %w", err)
 	}
-	slices.SortFunc(records, func(a, b record) int { return cmp.Compare(a.Order, b.Order) })
 	all := make([]Schedule, len(records))
 	for i, r := range records {
 		all[i] = r.shown()
@@ -171,12 +161,7 @@ func (s *Store) List() ([]Schedule, error) {
 
 // ids names all schedules, those whose value is damaged too.
 func (s *Store) ids() (all []string, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte(schedulesBucket)).ForEach(func(id, _ []byte) error {
-			all = append(all, string(id))
-			return nil
-		})
-	})
+	err = s.db.View(func(tx *bbolt.Tx) error { all = sealed.Keys(tx, schedulesBucket); return nil })
 	return all, err
 }
 

@@ -1,12 +1,10 @@
 package webhook
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -171,18 +169,10 @@ func (s *Store) get(id string) (r record, err error) {
 
 // List gives all endpoints, in the order of their creation.
 func (s *Store) List() ([]Endpoint, error) {
-	var records []record
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte(endpointsBucket)).ForEach(func(id, _ []byte) error {
-			r, err := load(tx, string(id))
-			records = append(records, r)
-			return err
-		})
-	})
+	records, err := sealed.List(s.db, endpointsBucket, load, func(r record) uint64 { return r.Order })
 	if err != nil {
 		return nil, fmt.Errorf("list webhooks: %w", err)
 	}
-	slices.SortFunc(records, func(a, b record) int { return cmp.Compare(a.Order, b.Order) })
 	all := make([]Endpoint, len(records))
 	for i, r := range records {
 		all[i] = r.Endpoint
@@ -192,12 +182,7 @@ func (s *Store) List() ([]Endpoint, error) {
 
 // ids names all endpoints, those whose value is damaged too.
 func (s *Store) ids() (all []string, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte(endpointsBucket)).ForEach(func(id, _ []byte) error {
-			all = append(all, string(id))
-			return nil
-		})
-	})
+	err = s.db.View(func(tx *bbolt.Tx) error { all = sealed.Keys(tx, endpointsBucket); return nil })
 	return all, err
 }
 
