@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,62 +11,28 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"licensekit/auth"
 	"licensekit/exporter/evidence"
+	"licensekit/exporter/evidence/evidencetest"
 	"licensekit/exporter/evidence/witness"
 )
 
 const cosignedPath = "/api/v1/log/cosigned"
 
-// auditor is a witness.
-type auditor struct {
-	key    witness.Key
-	secret ed25519.PrivateKey
-}
-
-func newAuditor(t testing.TB, name string) auditor {
+// cosign adds an auditor's cosignature to a checkpoint of the log that grows.
+func (s *site) cosign(t testing.TB, by evidencetest.Auditor, checkpoint []byte) []byte {
 	t.Helper()
-	public, secret, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := witness.NewKey(name, public)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return auditor{key, secret}
-}
-
-// sign adds the auditor's cosignature to a checkpoint of the log that grows.
-func (a auditor) sign(t testing.TB, s *site, checkpoint []byte) []byte {
-	t.Helper()
-	key, err := evidence.ParseLogKey([]byte(s.exports.Log().Key.VerifierKey))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := key.ReadCosigned(checkpoint, []witness.Key{a.key})
-	if err == nil {
-		err = c.Cosign(a.key, func(message []byte) []byte { return ed25519.Sign(a.secret, message) }, time.Now())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	signed, err := c.Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signed
+	return by.Sign(t, s.exports.Log().Key.VerifierKey, checkpoint)
 }
 
 // keep hands a cosigned checkpoint to the server.
-func (s *site) keep(t testing.TB, checkpoint []byte, named ...auditor) answer {
+func (s *site) keep(t testing.TB, checkpoint []byte, named ...evidencetest.Auditor) answer {
 	t.Helper()
 	body := map[string]any{"checkpoint": string(checkpoint)}
 	var keys []string
 	for _, a := range named {
-		keys = append(keys, a.key.String())
+		keys = append(keys, a.Key.String())
 	}
 	if len(keys) > 0 {
 		body["witnesses"] = keys
@@ -84,7 +49,7 @@ func (s *site) keep(t testing.TB, checkpoint []byte, named ...auditor) answer {
 func TestCosignedCheckpoint(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	one, two := newAuditor(t, "one.example"), newAuditor(t, "two.example")
+	one, two := evidencetest.NewAuditor(t, "one.example"), evidencetest.NewAuditor(t, "two.example")
 	x := s.ready(t, jsonExport)
 	s.ready(t, jsonExport)
 	path := exportsPath + "/" + x.ID + "/bundle"
@@ -94,20 +59,20 @@ func TestCosignedCheckpoint(t *testing.T) {
 
 	sent := s.public(t, "checkpoint").body
 	var kept cosignedInfo
-	s.keep(t, one.sign(t, s, two.sign(t, s, sent)), one).into(t, http.StatusOK, &kept)
+	s.keep(t, s.cosign(t, one, s.cosign(t, two, sent)), one).into(t, http.StatusOK, &kept)
 	if len(kept.Cosignatures) != 1 || kept.Cosignatures[0].Witness != "one.example" || len(kept.LeftOut) != 0 || kept.Size != 2 {
 		t.Errorf("kept %+v; want the cosignature of one", kept)
 	}
 	late := s.ready(t, jsonExport)
 	s.get(t, exportsPath+"/"+late.ID+"/bundle?checkpoint=cosigned").want(t, 409, "NOT_COSIGNED").detail(t, "entry 2 of")
-	stranger := strings.Replace(string(two.sign(t, s, sent)), "— two.example", "— other.example", 1)
+	stranger := strings.Replace(string(s.cosign(t, two, sent)), "— two.example", "— other.example", 1)
 	s.keep(t, []byte(stranger)).want(t, 422, "VALIDATION_ERROR").detail(t, "no known witness signed it; 1 of")
-	s.keep(t, two.sign(t, s, sent), two).into(t, http.StatusOK, &kept) // one is remembered
+	s.keep(t, s.cosign(t, two, sent), two).into(t, http.StatusOK, &kept) // one is remembered
 	if len(kept.Cosignatures) != 2 {
 		t.Errorf("kept %+v; want both cosignatures", kept)
 	}
 
-	policy, err := witness.ParsePolicy(fmt.Appendf(nil, "log %s\nwitness one %s\nwitness two %s\ngroup both all one two\nquorum both\n", s.exports.Log().Key.VerifierKey, one.key, two.key))
+	policy, err := witness.ParsePolicy(fmt.Appendf(nil, "log %s\nwitness one %s\nwitness two %s\ngroup both all one two\nquorum both\n", s.exports.Log().Key.VerifierKey, one.Key, two.Key))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,9 +104,9 @@ func TestCosignedCheckpoint(t *testing.T) {
 }
 
 // testListOfCosigned wants all that is kept, the newest first and page by page.
-func (s *site) testListOfCosigned(t *testing.T, one auditor) {
+func (s *site) testListOfCosigned(t *testing.T, one evidencetest.Auditor) {
 	t.Helper()
-	s.keep(t, one.sign(t, s, s.public(t, "checkpoint").body)).want(t, http.StatusOK, "")
+	s.keep(t, s.cosign(t, one, s.public(t, "checkpoint").body)).want(t, http.StatusOK, "")
 	for _, path := range []string{"/api/v1/log/cosignatures", "/api/v1/logs/1/cosignatures"} {
 		var first, second []cosignedInfo
 		s.do(t, call{method: "GET", path: path + "?limit=1"}).into(t, 200, &first)
@@ -170,11 +135,11 @@ func TestDamagedCheckpointIsListed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
-			one := newAuditor(t, "one.example")
+			one := evidencetest.NewAuditor(t, "one.example")
 			var second []byte
 			for size := range 3 {
 				s.ready(t, jsonExport)
-				signed := one.sign(t, s, s.public(t, "checkpoint").body)
+				signed := s.cosign(t, one, s.public(t, "checkpoint").body)
 				s.keep(t, signed, one).want(t, http.StatusOK, "")
 				if size+1 == 2 {
 					second = signed
@@ -239,15 +204,15 @@ func (s *site) testCheckOfCosigned(t *testing.T) {
 func TestCheckpointsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	s, other := newSite(t), newSite(t)
-	one := newAuditor(t, "one.example")
+	one := evidencetest.NewAuditor(t, "one.example")
 	s.ready(t, jsonExport)
 	other.ready(t, jsonExport)
 	sent := s.public(t, "checkpoint").body
-	sound := string(one.sign(t, s, sent))
+	sound := string(s.cosign(t, one, sent))
 	for body, detail := range map[string]string{
 		string(sent): "no known witness signed it",
-		strings.Replace(sound, "\n1\n", "\n2\n", 1):                    "not signed by the log's key",
-		string(one.sign(t, other, other.public(t, "checkpoint").body)): "which is none of this instance's",
+		strings.Replace(sound, "\n1\n", "\n2\n", 1):                      "not signed by the log's key",
+		string(other.cosign(t, one, other.public(t, "checkpoint").body)): "which is none of this instance's",
 		"hello\n":                                "malformed note",
 		strings.TrimSuffix(sound, "=\n") + "A\n": "",
 	} {
@@ -263,9 +228,9 @@ func TestCheckpointsThatAreRefused(t *testing.T) {
 func TestCheckpointOfASecondHistory(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	one := newAuditor(t, "one.example")
+	one := evidencetest.NewAuditor(t, "one.example")
 	s.ready(t, jsonExport)
-	s.keep(t, one.sign(t, s, s.fork(t)), one).want(t, 409, "LOG_CONTRADICTED").detail(t, "it shows 9 entries, the log has 1")
+	s.keep(t, s.cosign(t, one, s.fork(t)), one).want(t, 409, "LOG_CONTRADICTED").detail(t, "it shows 9 entries, the log has 1")
 }
 
 // fork gives a checkpoint of size 9 that the log's own key signed.

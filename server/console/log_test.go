@@ -2,7 +2,6 @@ package console_test
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,7 +22,7 @@ import (
 	"licensekit/auth"
 	"licensekit/exporter"
 	"licensekit/exporter/evidence"
-	"licensekit/exporter/evidence/witness"
+	"licensekit/exporter/evidence/evidencetest"
 	"licensekit/server"
 )
 
@@ -39,7 +38,7 @@ func TestKeysAndLog(t *testing.T) {
 		t.Errorf("%d ways to change something are shown to who may not", n)
 	}
 	s.api(t, "POST", "/api/v1/system/keys/rotate", "application/json", nil, nil)
-	s.keep(t, s.newAuditor(t, "auditor.example/w1"))
+	s.keep(t, evidencetest.NewAuditor(t, "auditor.example/w1"))
 	s.freeze(t, `{"report_kind":"usage-summary"}`)
 	b.open("/console/log")
 	b.shows("active", "retired", "2 entries", "auditor.example/w1", time.Now().UTC().Format("2 Jan 2006"), "what they saw last, 2 entries")
@@ -126,10 +125,10 @@ func TestCosignedCheckpointIsBrought(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.freeze(t, `{"report_kind":"usage-ledger"}`)
-	one, two := s.newAuditor(t, "one.example"), s.newAuditor(t, "two.example")
+	one, two := evidencetest.NewAuditor(t, "one.example"), evidencetest.NewAuditor(t, "two.example")
 	checkpoint := s.fetch(t, "/api/v1/log/checkpoint")
-	signed := one.sign(t, s, checkpoint)
-	others := strings.SplitAfter(string(two.sign(t, s, checkpoint)), "\n")
+	signed := s.cosign(t, one, checkpoint)
+	others := strings.SplitAfter(string(s.cosign(t, two, checkpoint)), "\n")
 	signed = append(signed, others[len(others)-2]...) // its last line, the cosignature
 	file := filepath.Join(t.TempDir(), "cosigned.txt")
 	if err := os.WriteFile(file, signed, 0o600); err != nil {
@@ -150,7 +149,7 @@ func TestCosignedCheckpointIsBrought(t *testing.T) {
 	if got := evaluate[string](b, `document.querySelector("#witnesses").value`); got != "nonsense" {
 		t.Errorf("the form comes back with %q, want what was typed", got)
 	}
-	if status := bring("\n" + one.key.String() + "\n"); status != 200 {
+	if status := bring("\n" + one.Key.String() + "\n"); status != 200 {
 		t.Errorf("bringing it gives status %d, want 200", status)
 	}
 	b.shows("The checkpoint of 1 entry is kept", "Left out, since its key is not known: two.example", "one.example")
@@ -158,7 +157,7 @@ func TestCosignedCheckpointIsBrought(t *testing.T) {
 		t.Error("there is something more to send to witnesses, who have seen all")
 	}
 	b.inspect("cosigned")
-	if status := bring(two.key.String()); status != 200 {
+	if status := bring(two.Key.String()); status != 200 {
 		t.Errorf("bringing it again gives status %d, want 200", status)
 	}
 	if got := string(s.fetch(t, "/api/v1/log/cosigned")); !containsAll(got, "\n— one.example ", "\n— two.example ") {
@@ -211,7 +210,7 @@ func TestManyCosignedCheckpoints(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	s := newSite(t, func(o *server.Options) { o.Data = data })
-	auditor := s.newAuditor(t, "auditor.example")
+	auditor := evidencetest.NewAuditor(t, "auditor.example")
 	for range 12 {
 		s.freeze(t, `{"report_kind":"usage-ledger"}`)
 		s.keep(t, auditor)
@@ -247,7 +246,7 @@ func TestCosignedCheckpointsOfAClosedLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	auditor := before.newAuditor(t, "auditor.example")
+	auditor := evidencetest.NewAuditor(t, "auditor.example")
 	for range 11 {
 		before.freeze(t, `{"report_kind":"usage-ledger"}`)
 		before.keep(t, auditor)
@@ -297,7 +296,7 @@ func TestLogThatIsBehind(t *testing.T) {
 	}
 	second := newSite(t, func(o *server.Options) { o.Data = data })
 	second.freeze(t, `{"report_kind":"usage-summary"}`)
-	seen := second.newAuditor(t, "auditor.example").sign(t, second, second.fetch(t, "/api/v1/log/checkpoint"))
+	seen := second.cosign(t, evidencetest.NewAuditor(t, "auditor.example"), second.fetch(t, "/api/v1/log/checkpoint"))
 	dir := filepath.Join(older, "log", "cosigned")
 	if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, "2"), seen, 0o600)); err != nil {
 		t.Fatal(err)
@@ -315,55 +314,21 @@ func TestLogThatIsBehind(t *testing.T) {
 	}
 }
 
-// auditor is a witness.
-type auditor struct {
-	key    witness.Key
-	secret ed25519.PrivateKey
-}
-
-func (s *site) newAuditor(t testing.TB, name string) auditor {
-	t.Helper()
-	public, secret, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := witness.NewKey(name, public)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return auditor{key, secret}
-}
-
-// sign adds the auditor's cosignature to a checkpoint.
-func (a auditor) sign(t testing.TB, s *site, checkpoint []byte) []byte {
+// cosign adds an auditor's cosignature to a checkpoint.
+func (s *site) cosign(t testing.TB, by evidencetest.Auditor, checkpoint []byte) []byte {
 	t.Helper()
 	var logs []struct {
 		VerifierKey string `json:"verifier_key"`
 	}
 	s.api(t, "GET", "/api/v1/logs", "", nil, &logs)
-	logKey, err := evidence.ParseLogKey([]byte(logs[0].VerifierKey))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := logKey.ReadCosigned(checkpoint, []witness.Key{a.key})
-	if err == nil {
-		err = c.Cosign(a.key, func(message []byte) []byte { return ed25519.Sign(a.secret, message) }, time.Now())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	signed, err := c.Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signed
+	return by.Sign(t, logs[0].VerifierKey, checkpoint)
 }
 
 // keep has the newest checkpoint cosigned and keeps it.
-func (s *site) keep(t testing.TB, a auditor) {
+func (s *site) keep(t testing.TB, a evidencetest.Auditor) {
 	t.Helper()
-	signed := a.sign(t, s, s.fetch(t, "/api/v1/log/checkpoint"))
-	body, err := json.Marshal(map[string]any{"checkpoint": string(signed), "witnesses": []string{a.key.String()}})
+	signed := s.cosign(t, a, s.fetch(t, "/api/v1/log/checkpoint"))
+	body, err := json.Marshal(map[string]any{"checkpoint": string(signed), "witnesses": []string{a.Key.String()}})
 	if err != nil {
 		t.Fatal(err)
 	}
