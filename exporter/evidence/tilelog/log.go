@@ -54,6 +54,7 @@ type Log struct {
 
 	turn   chan struct{} // holds a value while leaves are written
 	broken error         // why nothing can be appended any more; guarded by turn
+	pruned int64         // partial tiles up to this size were removed; guarded by turn
 
 	recall *Recall // until the log is open; nil without one
 	mended *Mended
@@ -99,6 +100,7 @@ func open(dir string, key Key, anchor *Anchor, recall *Recall) (*Log, error) {
 		return nil, errors.Join(err, root.Close())
 	}
 	l.recall = nil
+	l.pruned = max(0, l.Size()-keepPartial-maxBatch) // what the last write left for the next
 	return l, nil
 }
 

@@ -43,6 +43,7 @@ func (l *Log) write(leaves [][]byte, beside ...func() error) error {
 	if err := drafts.add(checkpointName, head.write); err != nil {
 		return err
 	}
+	beside = append(beside, func() error { l.prune(old.Size); return nil })
 	if err := drafts.flush(beside...); err != nil {
 		return err
 	}
@@ -61,7 +62,6 @@ func (l *Log) write(leaves [][]byte, beside ...func() error) error {
 		}
 	}
 	l.head.Store(&head)
-	l.prune(old.Size, next.Size)
 	return nil
 }
 
@@ -107,9 +107,12 @@ func addHashes(drafts *drafts, tiles []tlog.Tile, tree tlog.HashReader) error {
 }
 
 // prune removes the partial tiles of leaves and of their hashes that are
-// [keepPartial] leaves old. What can't be removed is only in the way.
-func (l *Log) prune(old, size int64) {
-	for s := max(old-keepPartial, 0) + 1; s <= size-keepPartial; s++ {
+// [keepPartial] leaves old in a log of a size. What can't be removed is only in
+// the way. It is done while the next tiles are flushed: a disk may take as long
+// for it as for those, and nobody has to wait for it.
+func (l *Log) prune(size int64) {
+	for ; l.pruned < size-keepPartial; l.pruned++ {
+		s := l.pruned + 1
 		for _, level := range []int{entries, 0} {
 			t := edge(level, s)
 			if t.W > 0 {
