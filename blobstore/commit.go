@@ -6,6 +6,9 @@ import (
 	"io/fs"
 )
 
+// Ref is the name that what was written so far would get by Commit.
+func (w *Writer) Ref() Ref { return Ref(w.hash.Sum(nil)) }
+
 // Commit makes what was written a durable blob and gives its name and size in
 // bytes. If the blob is there already and its bytes are right, that one stays
 // and a mark of collection on it is lifted; if they are wrong, it is replaced.
@@ -15,7 +18,7 @@ func (w *Writer) Commit() (Ref, int64, error) {
 	if err := w.ready(); err != nil {
 		return Ref{}, 0, errors.Join(err, w.Abort())
 	}
-	ref := Ref(w.hash.Sum(nil))
+	ref := w.Ref()
 	err := w.seal()
 	if err == nil {
 		err = w.publish(ref)

@@ -10,11 +10,11 @@
 //   - An export that was created is in the database, durably, and so is one
 //     that is ready or has failed. That it is being made is known in memory
 //     only: after a crash it is pending again.
-//   - Order of publication: artifact blob, manifest blob (while the log's tiles
-//     are written), the log's checkpoint, its anchor, then the export's entry in
-//     the database, which is made up from the log if it is missing. A crash
-//     between any two leaves the export queued and perhaps blobs that nothing
-//     names.
+//   - Order of publication: artifact blob, manifest blob (both while the log's
+//     tiles are written, unless the artifact is large), the log's checkpoint, its
+//     anchor, then the export's entry in the database, which is made up from the
+//     log if it is missing. A crash between any two leaves the export queued and
+//     perhaps blobs that nothing names.
 //   - What is in the log is published, once. Where the database can't be told,
 //     the export is unfinished until it can, or ready at the next start.
 //     An outage fails no export: see [IsOutage].

@@ -153,16 +153,27 @@ func (e *Exporter) makePublic(ctx context.Context, run *running) (*published, er
 	if err != nil {
 		return nil, err
 	}
-	ref, _, err := blob.Commit()
-	if err != nil {
-		return nil, err
-	}
-	f.artifact.Digest = report.Digest(ref)
+	f.artifact.Digest = report.Digest(blob.Ref())
 	if f.data.Size == 0 { // the artifact is the canonical form
 		f.data = f.artifact
 	}
+	commit := func() error {
+		_, _, err := blob.Commit()
+		return err
+	}
+	if f.artifact.Size <= smallArtifact {
+		return e.publish(ctx, found.Export, f, commit)
+	}
+	if err := commit(); err != nil {
+		return nil, err
+	}
 	return e.publish(ctx, found.Export, f)
 }
+
+// smallArtifact is the size up to which an artifact is made durable while the
+// log's tiles are, in about the time that these take. Nobody else who waits for
+// the log should wait for a larger one.
+const smallArtifact = 256 << 10
 
 // snapshot renders an export from one state of the ledger. Only so many do
 // that at a time; what comes after it waits for the disk, not for a processor.
@@ -294,8 +305,9 @@ func (c *checksum) Write(p []byte) (int, error) {
 // sum is what is known; the digest is missing.
 func (c *checksum) sum() sum { return sum{evidence.File{Size: c.size}, c.crc} }
 
-// publish signs the manifest, stores it and logs it. Errors: errRotated.
-func (e *Exporter) publish(ctx context.Context, export Export, f *frozen) (*published, error) {
+// publish signs the manifest, stores it and logs it, once what is to be done
+// beside has been. Errors: errRotated.
+func (e *Exporter) publish(ctx context.Context, export Export, f *frozen, beside ...func() error) (*published, error) {
 	e.keyMu.RLock() // no rotation between the signature and the log
 	defer e.keyMu.RUnlock()
 	if f.key != "" && f.key != e.key.Public.ID() {
@@ -322,7 +334,7 @@ func (e *Exporter) publish(ctx context.Context, export Export, f *frozen) (*publ
 		ref, err = e.storeEnvelope(ctx, envelope)
 		return err
 	}
-	logged, err := e.log.Append(ctx, seal, store)
+	logged, err := e.log.Append(ctx, seal, append(beside, store)...)
 	if err != nil {
 		return nil, err
 	}
