@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -20,6 +21,12 @@ const stagedName = ".staged"
 
 // maxBeside is how many flushes are waited for at the same time.
 const maxBeside = 32
+
+// writers and readers keep buffers for the next append.
+var (
+	writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 64<<10) }}
+	readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 64<<10) }}
+)
 
 // drafts are files that are written together. None has its name before all are
 // flushed, which takes about as long as it does for one.
@@ -49,7 +56,9 @@ func (s *drafts) add(name string, write func(io.Writer) error) error {
 			return err
 		}
 		s.list = append(s.list, draft{name, staged, f})
-		w := bufio.NewWriterSize(f, 64<<10)
+		w := writers.Get().(*bufio.Writer)
+		defer writers.Put(w)
+		w.Reset(f)
 		if err := write(w); err != nil {
 			return err
 		}

@@ -170,7 +170,9 @@ func writeEntry(w io.Writer, leaf []byte) error {
 // readEntries reads the first leaves of a tile, one after the other into the
 // same memory.
 func readEntries(r io.Reader, leaves int, each func(i int, leaf []byte) error) error {
-	buffered := bufio.NewReaderSize(r, 64<<10)
+	buffered := readers.Get().(*bufio.Reader)
+	defer readers.Put(buffered)
+	buffered.Reset(r)
 	var leaf []byte
 	for i := range leaves {
 		var size [2]byte
