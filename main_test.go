@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/csv"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"net"
@@ -32,6 +33,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE") != "",
+		WorkdirRoot:         workRoot(t),
 		Setup: func(env *testscript.Env) error {
 			root, err := os.Getwd()
 			env.Setenv("ROOT", root)
@@ -51,6 +53,15 @@ func TestScripts(t *testing.T) {
 			"sheet":   sheet,
 		},
 	})
+}
+
+// workRoot is where scripts work. It is removed with all that is in it, also
+// where only some of the scripts ran; -testwork keeps what they leave.
+func workRoot(t *testing.T) string {
+	if keep := flag.Lookup("testwork"); keep != nil && keep.Value.String() == "true" {
+		return ""
+	}
+	return t.TempDir()
 }
 
 // condition knows what a script needs beyond Go: [have:curl], [namespaces],
