@@ -49,7 +49,7 @@ func (s *Server) listRecords(w http.ResponseWriter, r *request) error {
 func pageOfRecords(ctx context.Context, source report.Source, object report.Object, search string, skip int64, limit int) (page []map[string]any, next int64, err error) {
 	page = []map[string]any{}
 	at := int64(0)
-	for record, err := range source.Records(ctx, object) {
+	for record, err := range source.Records(ctx, object, report.Match{}) {
 		if err != nil {
 			return nil, 0, err
 		}

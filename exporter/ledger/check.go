@@ -163,7 +163,7 @@ func countKeys(bucket *bbolt.Bucket, name []byte, want int) error {
 func (s *Snapshot) checkRecords(ctx context.Context) error {
 	for _, object := range report.Objects {
 		count := int64(0)
-		for _, err := range s.Records(ctx, object) {
+		for _, err := range s.Records(ctx, object, report.Match{}) {
 			if err != nil {
 				return err
 			}

@@ -229,7 +229,7 @@ func TestRecords(t *testing.T) {
 			t.Errorf("a record that isn't there: got %v", err)
 		}
 		seen := map[string]bool{}
-		for r, err := range s.Records(context.Background(), report.Licenses) {
+		for r, err := range s.Records(context.Background(), report.Licenses, report.Match{}) {
 			if err != nil {
 				return err
 			}

@@ -41,16 +41,32 @@ func encodeRecord(r report.Record) []byte {
 	return seal(value)
 }
 
-// decodeRecord copies a record out of the database.
+// propertyNames has the name of each property, for it stands in every record.
+var propertyNames = func() map[string]string {
+	names := map[string]string{}
+	for _, object := range report.Objects {
+		for _, p := range object.Properties() {
+			names[p.Name] = p.Name
+		}
+	}
+	return names
+}()
+
+// decodeRecord copies a record out of the database, its texts as parts of one.
 func decodeRecord(object report.Object, value []byte) (report.Record, error) {
 	r := report.NewRecord(object)
 	payload, err := unseal(value)
 	if err != nil {
 		return r, err
 	}
+	copied := string(payload)
 	p := parser{data: payload}
+	text := func() string { n := len(p.bytes()); end := len(copied) - len(p.data); return copied[end-n : end] }
 	for len(p.data) > 0 {
-		name := string(p.bytes())
+		name := text()
+		if known, ok := propertyNames[name]; ok {
+			name = known // so that a record that is kept does not keep others' names
+		}
 		if len(p.data) == 0 {
 			return r, errMalformed
 		}
@@ -58,7 +74,7 @@ func decodeRecord(object report.Object, value []byte) (report.Record, error) {
 		p.data = p.data[1:]
 		switch letter {
 		case letterText:
-			r.Set(name, string(p.bytes()))
+			r.Set(name, text())
 		case letterInt:
 			r.Set(name, p.int())
 		case letterTrue, letterNot:
@@ -68,6 +84,37 @@ func decodeRecord(object report.Object, value []byte) (report.Record, error) {
 		}
 	}
 	return r, p.done()
+}
+
+// hasOthers tells whether a stored record has other texts than those that are
+// asked for, without copying it. Of one that is damaged it says no, so that it is
+// decoded, which says what is wrong.
+func hasOthers(value []byte, asked map[string]string) bool {
+	payload, err := unseal(value)
+	if err != nil {
+		return false
+	}
+	p, others := parser{data: payload}, false
+	for len(p.data) > 0 {
+		name := p.bytes()
+		if len(p.data) == 0 {
+			return false
+		}
+		letter := p.data[0]
+		p.data = p.data[1:]
+		switch letter {
+		case letterText:
+			text := p.bytes()
+			want, ok := asked[string(name)]
+			others = others || ok && len(text) > 0 && string(text) != want
+		case letterInt:
+			p.int()
+		case letterTrue, letterNot:
+		default:
+			return false
+		}
+	}
+	return others && p.done() == nil
 }
 
 // record reads a record of one shelf, an empty one if it isn't there.

@@ -42,16 +42,24 @@ func (s *Snapshot) Record(object report.Object, id string) (report.Record, error
 	return r, err
 }
 
-// Records streams the records of an object in the order of their ids.
-func (s *Snapshot) Records(ctx context.Context, object report.Object) iter.Seq2[report.Record, error] {
+// Records streams the records of an object in the order of their ids, without
+// those that have other ids than the match has [report.Match.Asked] for.
+func (s *Snapshot) Records(ctx context.Context, object report.Object, match report.Match) iter.Seq2[report.Record, error] {
 	return func(yield func(report.Record, error) bool) {
 		bucket := s.shelf.records[object]
 		if bucket == nil {
 			yield(report.Record{}, fmt.Errorf("%q is not an object that has records", object))
 			return
 		}
-		cursor := bucket.Cursor()
+		asked, cursor := match.Asked(object), bucket.Cursor()
 		for key, value := cursor.First(); key != nil; key, value = cursor.Next() {
+			if len(asked) > 0 && hasOthers(value, asked) {
+				if err := ctx.Err(); err != nil {
+					yield(report.Record{}, err)
+					return
+				}
+				continue
+			}
 			r, err := decodeRecord(object, value)
 			if err == nil && r.ID() != string(key) {
 				err = fmt.Errorf("the record's id is %q", r.ID())

@@ -28,7 +28,7 @@ func (s repeated) Activities(context.Context, report.Scan) iter.Seq2[*report.Fac
 }
 
 // Records gives none.
-func (s repeated) Records(context.Context, report.Object) iter.Seq2[report.Record, error] {
+func (s repeated) Records(context.Context, report.Object, report.Match) iter.Seq2[report.Record, error] {
 	return func(func(report.Record, error) bool) {}
 }
 

@@ -123,7 +123,7 @@ type broken struct{ *stocked }
 var errBroken = errors.New("broken")
 
 func (broken) Record(Object, string) (Record, error) { return Record{}, errBroken }
-func (broken) Records(context.Context, Object) iter.Seq2[Record, error] {
+func (broken) Records(context.Context, Object, Match) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) { yield(Record{}, errBroken) }
 }
 

@@ -31,9 +31,13 @@ var licenseAudit = definition{
 	},
 	rows: func(ctx context.Context, source Source, f Filters) (map[string]Rows, error) {
 		match, licenses := f.Match(), auditedLicenses()
+		var among []Object
+		if match.narrow() { // few are looked up faster than all are walked through
+			among = []Object{Licenses}
+		}
 		return map[string]Rows{
 			"activities": activityRows(ctx, source, Scan{Match: match, Order: ByTime}, timelineColumns),
-			"licenses":   licenses.rows(ctx, source, match, surveyed(ctx, source, match, nil, licenses)),
+			"licenses":   licenses.rows(ctx, source, match, surveyed(ctx, source, match, among, licenses)),
 			"usage":      groupedRows(ctx, source, f.usage(), licenseUsage),
 		}, nil
 	},

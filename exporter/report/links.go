@@ -36,6 +36,33 @@ func (m *Match) selects(r Record) bool {
 	return true
 }
 
+// Asked gives, by the name of the property, the ids that a record of an object
+// has if a match selects it. One that leaves some out may get them by its links;
+// one that has others is not selected.
+func (m *Match) Asked(o Object) map[string]string {
+	asked := map[string]string{}
+	for object, field := range idFields {
+		switch want := m.Equal[field]; {
+		case want == "":
+		case object == o:
+			asked["id"] = want
+		default:
+			asked[field.String()] = want
+		}
+	}
+	return asked
+}
+
+// narrow tells whether a match asks for an id at all.
+func (m *Match) narrow() bool {
+	for _, field := range idFields {
+		if m.Equal[field] != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // linked gives a record with the links that it leaves out, as its order and
 // then its subscription have them: the rule by which activities get the ids
 // that their producer left out.
@@ -81,10 +108,25 @@ func (r Record) fillLinks(further Record) {
 	}
 }
 
+// candidates streams the records of an object that a match may select, without
+// links that they leave out.
+func candidates(ctx context.Context, source Source, object Object, match Match) iter.Seq2[Record, error] {
+	own := match.Equal[idFields[object]]
+	if own == "" {
+		return source.Records(ctx, object, match)
+	}
+	return func(yield func(Record, error) bool) {
+		r, err := source.Record(object, own)
+		if !errors.Is(err, fs.ErrNotExist) {
+			yield(r, err)
+		}
+	}
+}
+
 // linkedRecords streams the records of an object, by id, with their links.
 func linkedRecords(ctx context.Context, source Source, object Object) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		for r, err := range source.Records(ctx, object) {
+		for r, err := range source.Records(ctx, object, Match{}) {
 			if err == nil {
 				r, err = linked(source, r)
 			}

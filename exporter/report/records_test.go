@@ -23,14 +23,23 @@ func (s *stocked) Record(o Object, id string) (Record, error) {
 	return r, nil
 }
 
-func (s *stocked) Records(ctx context.Context, o Object) iter.Seq2[Record, error] {
+// Records leaves out what it may.
+func (s *stocked) Records(ctx context.Context, o Object, match Match) iter.Seq2[Record, error] {
+	others := func(r Record) bool {
+		for name, want := range match.Asked(o) {
+			if got := r.Text(name); got != "" && got != want {
+				return true
+			}
+		}
+		return false
+	}
 	return func(yield func(Record, error) bool) {
 		for _, id := range sortedKeys(s.records[o]) {
 			if err := ctx.Err(); err != nil {
 				yield(Record{}, err)
 				return
 			}
-			if !yield(s.records[o][id], nil) {
+			if r := s.records[o][id]; !others(r) && !yield(r, nil) {
 				return
 			}
 		}
@@ -153,4 +162,24 @@ func pick(t testing.TB, kind Kind, filters map[string]string, rows map[string][]
 		}
 	}
 	return picked
+}
+
+// More selected records than are remembered are listed all the same.
+func TestManySelectedRecords(t *testing.T) {
+	s := newStocked([]Activity{used(1, 5, map[Field]string{FieldProduct: "p", FieldLicense: "nobody's"})})
+	for i := range fewRecords + 3 {
+		r := NewRecord(Licenses)
+		r.Set("id", fmt.Sprintf("L%05d", i))
+		r.Set("product_id", [...]string{"p", "q"}[i/(fewRecords+2)])
+		s.put(r)
+	}
+	for product, want := range map[string]int{"p": fewRecords + 3, "q": 1} { // with the one that the activity names
+		for _, kind := range []Kind{CustomerSummary, LicenseAudit} {
+			values := map[string]string{"product_id": product}
+			rows := pick(t, kind, values, build(t, s, kind, values), "licenses", "id")
+			if len(rows) != want {
+				t.Errorf("%s of %s has %d licenses, want %d", kind, product, len(rows), want)
+			}
+		}
+	}
 }

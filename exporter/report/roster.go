@@ -14,14 +14,23 @@ type roster struct {
 	object     Object
 	properties []Column // of the records, first the id
 	names      *numbering[string]
-	named      *groups // the activities by the object's id, with a group per name
+	named      *groups  // the activities by the object's id, with a group per name
+	found      []string // ids of the selected, if a survey has looked at all records and they are few
+	surveyed   bool     // that is so
 }
+
+// fewRecords is how many selected records a roster remembers, so that they need
+// not be looked for again.
+const fewRecords = 4096
 
 // newRoster lists records with some of their properties and with measures of
 // the activities that name them.
 func newRoster(object Object, properties []string, measures ...measure) *roster {
 	ids := &textDimension{field: idFields[object]}
-	return &roster{object, propertyColumns(object, properties), &ids.numbering, newGroups([]dimension{ids}, measures...)}
+	return &roster{
+		object: object, properties: propertyColumns(object, properties),
+		names: &ids.numbering, named: newGroups([]dimension{ids}, measures...),
+	}
 }
 
 // propertyColumns are the columns of some properties. A boolean is the text
@@ -87,13 +96,32 @@ func survey(ctx context.Context, source Source, match Match, objects []Object, r
 		return err
 	}
 	for _, object := range objects {
-		for record, err := range linkedRecords(ctx, source, object) {
-			if err == nil && match.selects(record) {
-				err = nameLinks(record, rosters)
+		if err := surveyRecords(ctx, source, match, object, rosters); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func surveyRecords(ctx context.Context, source Source, match Match, object Object, rosters []*roster) error {
+	var found []string
+	for record, err := range candidates(ctx, source, object, match) {
+		if err == nil {
+			record, err = linked(source, record)
+		}
+		if err == nil && match.selects(record) {
+			if match.narrow() && len(found) <= fewRecords {
+				found = append(found, record.ID())
 			}
-			if err != nil {
-				return err
-			}
+			err = nameLinks(record, rosters)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, r := range rosters {
+		if r.object == object && match.narrow() && len(found) <= fewRecords {
+			r.found, r.surveyed = found, true
 		}
 	}
 	return nil

@@ -13,7 +13,10 @@ import (
 func (r *roster) list(ctx context.Context, source Source, match Match) iter.Seq2[Record, error] {
 	named := slices.DeleteFunc(slices.Sorted(slices.Values(r.names.values)), func(id string) bool { return id == "" })
 	if own := match.Equal[idFields[r.object]]; own != "" {
-		return r.lookUp(ctx, source, match, named, own)
+		return r.lookUp(ctx, source, match, append(named, own))
+	}
+	if r.surveyed {
+		return r.lookUp(ctx, source, match, append(named, r.found...))
 	}
 	return func(yield func(Record, error) bool) {
 		for record, err := range linkedRecords(ctx, source, r.object) {
@@ -42,10 +45,11 @@ func (r *roster) list(ctx context.Context, source Source, match Match) iter.Seq2
 	}
 }
 
-// lookUp is list where the filters ask for one record of the object: nobody
-// needs to walk through the others.
-func (r *roster) lookUp(ctx context.Context, source Source, match Match, named []string, own string) iter.Seq2[Record, error] {
-	ids := slices.Compact(slices.Sorted(slices.Values(append(named, own))))
+// lookUp is list where it is known which records can be on it, because the
+// filters ask for one of the object or a survey found them: nobody needs to walk
+// through the others.
+func (r *roster) lookUp(ctx context.Context, source Source, match Match, ids []string) iter.Seq2[Record, error] {
+	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
 	return func(yield func(Record, error) bool) {
 		for _, id := range ids {
 			record, err := source.Record(r.object, id)

@@ -66,7 +66,7 @@ func opened(ctx context.Context, source Source) (int64, error) {
 
 // read gathers the periods of the records.
 func (d *periodDimension) read(ctx context.Context, source Source) error {
-	for order, err := range source.Records(ctx, Orders) {
+	for order, err := range source.Records(ctx, Orders, Match{}) {
 		if err != nil {
 			return err
 		}
@@ -80,7 +80,7 @@ func (d *periodDimension) read(ctx context.Context, source Source) error {
 			return ErrTooManyGroups
 		}
 	}
-	for subscription, err := range source.Records(ctx, Subscriptions) {
+	for subscription, err := range source.Records(ctx, Subscriptions, Match{}) {
 		if err != nil {
 			return err
 		}

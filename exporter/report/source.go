@@ -42,6 +42,7 @@ type Source interface {
 	Activities(context.Context, Scan) iter.Seq2[*Facts, error]
 	// Record gets one record, or an error that is fs.ErrNotExist.
 	Record(Object, string) (Record, error)
-	// Records streams the records of an object in the order of their ids.
-	Records(context.Context, Object) iter.Seq2[Record, error]
+	// Records streams the records of an object in the order of their ids. It may
+	// leave out those that have other ids than the match has [Match.Asked] for.
+	Records(context.Context, Object, Match) iter.Seq2[Record, error]
 }

@@ -29,7 +29,7 @@ func (m *memory) Record(o Object, id string) (Record, error) {
 	return Record{}, fmt.Errorf("%s %s: %w", o, id, fs.ErrNotExist)
 }
 
-func (m *memory) Records(context.Context, Object) iter.Seq2[Record, error] {
+func (m *memory) Records(context.Context, Object, Match) iter.Seq2[Record, error] {
 	return func(func(Record, error) bool) {}
 }
 
