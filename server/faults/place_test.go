@@ -39,35 +39,38 @@ func (r *replay) meet(text []byte, dir string) {
 }
 
 // settlePlace has the place of a directory that was made from the medium say of
-// the files in it what it said of those that they were made from.
-func (r *replay) settlePlace(dir string, made map[*inode]string) error {
+// the files in it what it said of those that they were made from. Where these are
+// others, as after a power cut between the new name of a file and the place that
+// tells of it, the directory is moved: it will be taken for a copy.
+func (r *replay) settlePlace(dir string, made map[*inode]string) (moved bool, err error) {
 	path := filepath.Join(dir, placeName)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return false, nil
 	}
 	var p place
 	if err != nil || json.Unmarshal(text, &p) != nil { // it was not written whole
-		return err
+		return false, err
 	}
 	for of, name := range map[*placed]string{&p.Database: "meta.db", &p.Stable: "licensekit.json"} {
 		n := r.placed[of.Identity]
 		file := filepath.Join(dir, name)
 		if n == nil || made[n] == "" || !sameFile(made[n], file) {
+			moved = true
 			continue
 		}
 		now, err := identify(file)
 		if err != nil {
-			return err
+			return moved, err
 		}
 		if of.Identity = now.Identity; of.Changed != 0 {
 			of.Changed = now.Changed
 		}
 	}
 	if text, err = json.Marshal(p); err != nil {
-		return err
+		return moved, err
 	}
-	return os.WriteFile(path, append(text, '\n'), 0o600)
+	return moved, os.WriteFile(path, append(text, '\n'), 0o600)
 }
 
 func sameFile(a, b string) bool {

@@ -320,7 +320,7 @@ func (s *story) draw(random *rand.Rand, from, to int) int {
 type powerCut struct {
 	moment int // the last one before it
 	luck   *luck
-	copied bool   // it is looked at on another disk
+	copied bool   // it is looked at on another disk, or will be taken for a copy for another reason
 	dir    string // the data directory
 	lost   []string
 
@@ -339,7 +339,7 @@ func (c *powerCut) lay(r *replay, base string) error {
 	made, lost, err := r.medium.after(c.luck, base)
 	c.dir, c.lost = dataIn(base), lost
 	if err == nil && !c.copied {
-		err = r.settlePlace(c.dir, made)
+		c.copied, err = r.settlePlace(c.dir, made)
 	}
 	return err
 }
