@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -101,12 +102,21 @@ func another(b *testing.B, format string) Request {
 	return r
 }
 
-// bareDisk does the syncs that a single export waits for, in the same order
-// and side by side where they are, and nothing else.
+// bareDisk does the syncs that a single export waits for, of as much as it
+// writes, in the same order and side by side where they are, and nothing else.
 type bareDisk struct {
 	dirs     []string
 	database *os.File
+	exports  int
 }
+
+// What an export writes, in bytes and pages, as strace shows it.
+const (
+	databaseSize = 64 << 20
+	commitPages  = 7   // of the database, apart from each other, and the meta page
+	leafSize     = 900 // in a tile that is written anew with each leaf
+	widestTile   = 256
+)
 
 func newBareDisk(b *testing.B) *bareDisk {
 	database, err := os.Create(filepath.Join(b.TempDir(), "database"))
@@ -114,7 +124,7 @@ func newBareDisk(b *testing.B) *bareDisk {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { database.Close() })
-	if _, err := database.Write(make([]byte, 1<<20)); err != nil {
+	if _, err := database.Write(make([]byte, databaseSize)); err != nil {
 		b.Fatal(err)
 	}
 	d := &bareDisk{database: database}
@@ -125,14 +135,22 @@ func newBareDisk(b *testing.B) *bareDisk {
 }
 
 func (d *bareDisk) syncs(b *testing.B) time.Duration {
+	leaves := d.exports%widestTile + 1
+	d.exports++
 	start := time.Now()
-	var files errgroup.Group
-	err := errors.Join(d.commit(), d.create(0)) // the request, the artifact
-	for i := range 3 {                          // the log's leaf and hashes, and the manifest
-		files.Go(func() error { return d.create(1 + i) })
+	err := d.commit() // the request
+	var files, names errgroup.Group
+	for dir := range 2 { // the artifact and the manifest
+		files.Go(func() error { return d.create(dir) })
 	}
-	files.Go(func() error { return d.flush(4) }) // the checkpoint, still without its name
-	err = errors.Join(err, files.Wait(), durable.SyncDir(d.dirs[4]), d.commit())
+	for dir, size := range map[int]int{2: leaves * leafSize, 3: leaves * 32, 4: 200} { // leaves, hashes and the checkpoint, still without their names
+		files.Go(func() error { return d.flush(dir, size) })
+	}
+	err = errors.Join(err, files.Wait())
+	for _, dir := range d.dirs[2:4] {
+		names.Go(func() error { return durable.SyncDir(dir) })
+	}
+	err = errors.Join(err, names.Wait(), durable.SyncDir(d.dirs[4]), d.commit())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -141,35 +159,37 @@ func (d *bareDisk) syncs(b *testing.B) time.Duration {
 
 // commit does what the database does: its pages, then the meta page.
 func (d *bareDisk) commit() error {
-	for range 2 {
-		if _, err := d.database.WriteAt(page(), 64<<10); err != nil {
-			return err
-		}
-		if err := syncData(d.database); err != nil {
-			return err
-		}
+	var err error
+	for range commitPages {
+		at := mathrand.Int64N(databaseSize/pageSize-1) + 1
+		_, failed := d.database.WriteAt(content(pageSize), at*pageSize)
+		err = errors.Join(err, failed)
 	}
-	return nil
+	err = errors.Join(err, syncData(d.database))
+	_, failed := d.database.WriteAt(content(pageSize), 0)
+	return errors.Join(err, failed, syncData(d.database))
 }
 
 // create makes a file durable, and its name.
 func (d *bareDisk) create(dir int) error {
-	return errors.Join(d.flush(dir), durable.SyncDir(d.dirs[dir]))
+	return errors.Join(d.flush(dir, pageSize), durable.SyncDir(d.dirs[dir]))
 }
 
 // flush makes the content of a new file durable.
-func (d *bareDisk) flush(dir int) error {
+func (d *bareDisk) flush(dir, size int) error {
 	f, err := os.Create(filepath.Join(d.dirs[dir], rand.Text()))
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(page())
+	_, err = f.Write(content(size))
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// page is some content that no disk has yet.
-func page() []byte {
-	p := make([]byte, 4<<10)
+const pageSize = 4 << 10
+
+// content is something that no disk has yet.
+func content(size int) []byte {
+	p := make([]byte, size)
 	rand.Read(p)
 	return p
 }
