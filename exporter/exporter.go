@@ -9,7 +9,8 @@
 //     never change again.
 //   - An export that was created is in the database, durably, and so is one
 //     that is ready or has failed. That it is being made is known in memory
-//     only: after a crash it is pending again.
+//     only: after a crash it is pending again. It may be rendered while it is
+//     stored, and is published after that.
 //   - Order of publication: artifact blob, manifest blob (both while the log's
 //     tiles are written, unless the artifact is large), the log's checkpoint, its
 //     anchor, then the export's entry in the database, which is made up from the
@@ -217,11 +218,10 @@ func (e *Exporter) Create(ctx context.Context, r Request) (export Export, made b
 		return Export{}, false, err
 	}
 	fresh := newExport(r, e.opts.Now())
-	run, err := e.queue.reserve(fresh.ID, e.opts.Now())
+	run, err := e.queue.add(&fresh, e.opts.Now())
 	if err != nil {
 		return Export{}, false, err
 	}
-	// In the queue only once it is durable; a place that isn't used is given back.
 	defer func() { e.queue.settle(run, made) }()
 	return e.insert(ctx, r, fresh)
 }

@@ -31,6 +31,7 @@ func (e *Exporter) work() {
 		case err == nil:
 			e.measure(run)
 			e.queue.finish(run)
+		case errors.Is(err, errNotKept): // nobody knows of it
 		case e.ctx.Err() != nil:
 			log.Info("export interrupted, it is made at the next start")
 		default:
@@ -68,6 +69,9 @@ func (e *Exporter) run(run *running, log *slog.Logger) error {
 	}
 	if e.ctx.Err() != nil || IsOutage(err) { // at the next start it may well succeed
 		return err
+	}
+	if gone := run.await(e.ctx); gone != nil {
+		return gone
 	}
 	log.Error("export failed", "error", err)
 	if run.published == nil { // else only the database has to be told
@@ -140,7 +144,7 @@ func (e *Exporter) freeze(ctx context.Context, run *running) (err error) {
 // Errors: errRotated.
 func (e *Exporter) makePublic(ctx context.Context, run *running) (*published, error) {
 	run.reset()
-	found, err := e.entry(run.id)
+	export, err := e.asked(run)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +153,10 @@ func (e *Exporter) makePublic(ctx context.Context, run *running) (*published, er
 		return nil, err
 	}
 	defer blob.Abort()
-	f, err := e.snapshot(ctx, found.Export, run, blob)
+	f, err := e.snapshot(ctx, export, run, blob)
+	if err == nil {
+		err = run.await(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -162,18 +169,27 @@ func (e *Exporter) makePublic(ctx context.Context, run *running) (*published, er
 		return err
 	}
 	if f.artifact.Size <= smallArtifact {
-		return e.publish(ctx, found.Export, f, commit)
+		return e.publish(ctx, export, f, commit)
 	}
 	if err := commit(); err != nil {
 		return nil, err
 	}
-	return e.publish(ctx, found.Export, f)
+	return e.publish(ctx, export, f)
 }
 
 // smallArtifact is the size up to which an artifact is made durable while the
 // log's tiles are, in about the time that these take. Nobody else who waits for
 // the log should wait for a larger one.
 const smallArtifact = 256 << 10
+
+// asked gives what is to be made.
+func (e *Exporter) asked(run *running) (Export, error) {
+	if run.asked != nil {
+		return *run.asked, nil
+	}
+	found, err := e.entry(run.id)
+	return found.Export, err
+}
 
 // snapshot renders an export from one state of the ledger. Only so many do
 // that at a time; what comes after it waits for the disk, not for a processor.

@@ -1,6 +1,9 @@
 package exporter
 
 import (
+	"context"
+	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,11 +21,45 @@ type running struct {
 	rows     atomic.Int64  // rendered so far
 	finished chan struct{} // closed once the export is ready or failed
 
+	asked  *Export       // what is to be made, where that need not be read; nil after a restart
+	stored chan struct{} // closed once it is known whether the export is in the database
+	kept   bool          // whether it is; set before stored is closed
+
 	published *published // once it is in the log; its maker's own
 }
 
+// newRunning is of an export that is in the database.
 func newRunning(id ID, since time.Time) *running {
-	return &running{id: id, since: since, finished: make(chan struct{})}
+	run := newAsked(&Export{ID: id}, since)
+	run.asked = nil
+	run.settle(true)
+	return run
+}
+
+// newAsked is of an export that is being stored.
+func newAsked(export *Export, since time.Time) *running {
+	return &running{id: export.ID, since: since, asked: export, stored: make(chan struct{}), finished: make(chan struct{})}
+}
+
+func (r *running) settle(kept bool) {
+	r.kept = kept
+	close(r.stored)
+}
+
+// errNotKept says that an export did not come into the database.
+var errNotKept = errors.New("the export was not stored")
+
+// await waits until the export is in the database. Errors: errNotKept.
+func (r *running) await(ctx context.Context) error {
+	select {
+	case <-r.stored:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if !r.kept {
+		return errNotKept
+	}
+	return nil
 }
 
 func (r *running) begin() { r.making.Store(true) }
@@ -48,17 +85,17 @@ func (r *running) shown(stored Export) Export {
 }
 
 // queue holds the unfinished exports and hands them out in the order in which
-// they came.
+// they came. Who makes one may begin while it is being stored, and has to wait
+// for that before anybody else learns of it.
 type queue struct {
 	limit int            // how many may wait
-	held  sync.WaitGroup // places reserved and not settled
+	held  sync.WaitGroup // exports that are being stored
 
-	mu       sync.Mutex // guards what follows
-	changed  *sync.Cond // something waits, or closed is set
-	closed   bool
-	reserved int        // places of exports that are being stored
-	waiting  []*running // next first
-	all      map[ID]*running
+	mu      sync.Mutex // guards what follows
+	changed *sync.Cond // something waits, or closed is set
+	closed  bool
+	waiting []*running // next first
+	all     map[ID]*running
 }
 
 func newQueue(limit int) *queue {
@@ -76,36 +113,36 @@ func (q *queue) resume(unfinished []*running) {
 	}
 }
 
-// reserve holds a place for an export until it is settled. Whoever learns of
-// the export meanwhile finds it. Errors: [ErrBusy], [ErrClosed].
-func (q *queue) reserve(id ID, now time.Time) (*running, error) {
+// add queues an export that is being stored, which is to be told to settle.
+// Errors: [ErrBusy], [ErrClosed].
+func (q *queue) add(export *Export, now time.Time) (*running, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
 	case q.closed:
 		return nil, ErrClosed
-	case q.reserved+len(q.waiting) >= q.limit:
+	case len(q.waiting) >= q.limit:
 		return nil, ErrBusy
 	}
 	q.held.Add(1)
-	q.reserved++
-	run := newRunning(id, now)
-	q.all[id] = run
+	run := newAsked(export, now)
+	q.all[run.id], q.waiting = run, append(q.waiting, run)
+	q.changed.Signal()
 	return run, nil
 }
 
-// settle queues the export of a reserved place, or gives the place back.
-func (q *queue) settle(run *running, stored bool) {
+// settle tells whether an export came into the database. It is taken out of the
+// queue if not.
+func (q *queue) settle(run *running, kept bool) {
 	defer q.held.Done()
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.reserved--
-	if !stored {
-		delete(q.all, run.id)
+	defer run.settle(kept)
+	if kept {
 		return
 	}
-	q.waiting = append(q.waiting, run)
-	q.changed.Signal()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.all, run.id)
+	q.waiting = slices.DeleteFunc(q.waiting, func(r *running) bool { return r == run })
 }
 
 // take waits for the next export; nil means that the queue is closed.
@@ -140,7 +177,7 @@ func (q *queue) finish(run *running) {
 	close(run.finished)
 }
 
-// close ends the handing out and waits for the places that are reserved.
+// close ends the handing out and waits for what is being stored.
 func (q *queue) close() {
 	q.mu.Lock()
 	q.closed = true
@@ -179,7 +216,7 @@ func (q *queue) unfinished() int {
 func (q *queue) waits() (now, most int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.reserved + len(q.waiting), q.limit
+	return len(q.waiting), q.limit
 }
 
 // oldest is when the oldest of the unfinished exports was created; the zero

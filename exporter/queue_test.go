@@ -219,6 +219,61 @@ func TestCloseBesideCreate(t *testing.T) {
 	h.await(x.ID, Ready)
 }
 
+// refusingDatabase holds up the first write, and then refuses it.
+type refusingDatabase struct {
+	sealed.Database
+	first            sync.Once
+	arrived, proceed chan struct{}
+}
+
+var errRefused = errors.New("refused")
+
+func (d *refusingDatabase) Update(fn func(*bbolt.Tx) error) (err error) {
+	d.first.Do(func() {
+		close(d.arrived)
+		<-d.proceed
+		err = errRefused
+	})
+	if err != nil {
+		return err
+	}
+	return d.Database.Update(fn)
+}
+
+// An export may be rendered while it is stored. Where that fails, it was never
+// there: it is not in the log, and its place is free.
+func TestMadeWhileItIsStored(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, Options{Workers: 1, MaxQueued: 1})
+	h.fill(50)
+	disk := &refusingDatabase{Database: h.db, arrived: make(chan struct{}), proceed: make(chan struct{})}
+	proceed := sync.OnceFunc(func() { close(disk.proceed) })
+	defer proceed()
+	h.db = disk
+	refused := make(chan error)
+	go func() {
+		_, _, err := h.Create(context.Background(), ask(t, report.UsageLedger, "csv"))
+		refused <- err
+	}()
+	<-disk.arrived
+	h.eventually("rows are rendered", func() bool {
+		for _, run := range h.queue.making() {
+			return run.rows.Load() > 0
+		}
+		return false
+	})
+	proceed()
+	if err := <-refused; !errors.Is(err, errRefused) {
+		t.Errorf("create: got %v, want %v", err, errRefused)
+	}
+	if got := h.Unfinished(); got != 0 {
+		t.Errorf("unfinished: got %d, want none", got)
+	}
+	if x := h.freeze(report.UsageLedger, "csv"); *x.LogIndex != 0 || x.Sequence != 1 {
+		t.Errorf("the next one: got index %d and sequence %d, want 0 and 1", *x.LogIndex, x.Sequence)
+	}
+}
+
 // What an artifact says of its key is so, even where the key is replaced while
 // the artifact is made.
 func TestRotationWhileExportsAreMade(t *testing.T) {
