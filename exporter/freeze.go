@@ -244,10 +244,10 @@ func (e *Exporter) render(ctx context.Context, d *report.Document, export Export
 	}
 	data := evidence.NewTally()
 	info := e.info(export, f)
+	// What is only hashed is hashed at once, while the processor still has it
+	// near; the artifact, which the disk takes its time with, is not.
 	err = report.Fork(ctx, d,
-		func(d *report.Document) error {
-			return writeBehind(data, func(w io.Writer) error { return canonical(w)(d) })
-		},
+		canonical(data),
 		func(d *report.Document) error {
 			return writeBehind(artifact, func(w io.Writer) error { return encode(ctx, format, w, d, info) })
 		})

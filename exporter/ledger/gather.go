@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"strings"
 
 	"licensekit/exporter/report"
@@ -8,9 +9,10 @@ import (
 
 // gathering collects rows from several blocks into one batch.
 type gathering struct {
-	blocks []*block
-	from   []uint32 // per row: the block, as an index into blocks
-	rows   []uint32 // per row: the row in its block
+	blocks  []*block
+	sources []uint32 // the blocks, as the timeline numbers them
+	from    []uint32 // per row: the block, as an index into blocks
+	rows    []uint32 // per row: the row in its block
 }
 
 // gather reads the activities of some keys.
@@ -42,21 +44,17 @@ func (t *timeline) gather(keys []entry) (*report.Facts, error) {
 // locate opens the blocks that the keys point into, each once.
 func (t *timeline) locate(keys []entry) (*gathering, error) {
 	g := &gathering{from: make([]uint32, len(keys)), rows: make([]uint32, len(keys))}
-	seen := map[uint32]uint32{}
-	last, index := uint32(0), uint32(0)
 	for i, k := range keys {
-		if at := uint32(k.value >> 32); i == 0 || at != last {
-			known, ok := seen[at]
-			if !ok {
-				b, err := t.open(at)
-				if err != nil {
-					return nil, err
-				}
-				known = uint32(len(g.blocks))
-				g.blocks = append(g.blocks, b)
-				seen[at] = known
+		at := uint32(k.value >> 32)
+		index := t.sources[at].index
+		if int(index) >= len(g.blocks) || g.sources[index] != at { // of another batch, or of none
+			b, err := t.open(at)
+			if err != nil {
+				return nil, err
 			}
-			last, index = at, known
+			index = uint32(len(g.blocks))
+			g.blocks, g.sources = append(g.blocks, b), append(g.sources, at)
+			t.sources[at].index = index
 		}
 		g.from[i], g.rows[i] = index, uint32(k.value)
 	}
@@ -95,40 +93,37 @@ func (t *timeline) gatherText(g *gathering, field report.Field) (report.Coded, e
 	if coded && total <= len(g.rows)/2 {
 		return g.codes(columns, total), nil
 	}
-	return report.Coded{Values: g.texts(columns)}, nil
+	return report.Coded{Values: t.texts(g, columns)}, nil
 }
 
 // texts copies what lies scattered in the blocks into one piece, in the order of
 // the rows: whoever reads it, and often several do, goes straight on.
-func (g *gathering) texts(columns []*texts) []string {
-	values := make([]string, len(g.rows))
-	size := 0
+func (t *timeline) texts(g *gathering, columns []*texts) report.Texts {
+	t.values = slices.Grow(t.values[:0], len(g.rows))
 	for i, row := range g.rows {
-		values[i] = columns[g.from[i]].at(int(row))
-		size += len(values[i])
+		t.values = append(t.values, columns[g.from[i]].at(int(row)))
 	}
-	var piece strings.Builder
-	piece.Grow(size)
-	for _, value := range values {
-		piece.WriteString(value)
-	}
-	rest := piece.String()
-	for i, value := range values {
-		values[i], rest = rest[:len(value)], rest[len(value):]
-	}
-	return values
+	return report.ListTexts(t.values...)
 }
 
+// codes joins the dictionaries of the blocks.
 func (g *gathering) codes(columns []*texts, total int) report.Coded {
-	out := report.Coded{Values: make([]string, 0, total), Codes: make([]uint32, len(g.rows))}
-	starts := make([]uint32, len(columns))
+	var (
+		all    strings.Builder
+		bounds = make([]uint32, 1, total+1)
+		starts = make([]uint32, len(columns))
+	)
 	for i, c := range columns {
-		starts[i] = uint32(len(out.Values))
-		out.Values = append(out.Values, c.dictionary()...)
+		starts[i] = uint32(len(bounds) - 1)
+		for _, text := range c.dictionary().Each() {
+			all.WriteString(text)
+			bounds = append(bounds, uint32(all.Len()))
+		}
 	}
+	codes := make([]uint32, len(g.rows))
 	for i, row := range g.rows {
 		from := g.from[i]
-		out.Codes[i] = starts[from] + columns[from].code(int(row))
+		codes[i] = starts[from] + columns[from].code(int(row))
 	}
-	return out
+	return report.Coded{Values: report.Texts{All: all.String(), Bounds: bounds}, Codes: codes}
 }

@@ -62,8 +62,8 @@ func addText(list []predicate, b *block, field report.Field, wanted func(string)
 		return append(list, func(row int) bool { return wanted(c.at(row)) }), false, nil
 	}
 	entries, hits := c.dictionary(), 0
-	verdicts := make([]bool, len(entries))
-	for i, entry := range entries {
+	verdicts := make([]bool, entries.Len())
+	for i, entry := range entries.Each() {
 		if verdicts[i] = wanted(entry); verdicts[i] {
 			hits++
 		}
@@ -71,7 +71,7 @@ func addText(list []predicate, b *block, field report.Field, wanted func(string)
 	switch hits {
 	case 0:
 		return nil, true, nil
-	case len(entries):
+	case len(verdicts):
 		return list, false, nil
 	}
 	return append(list, func(row int) bool { return verdicts[c.code(row)] }), false, nil

@@ -8,12 +8,13 @@ import (
 )
 
 // Activities by (occurred_at, sequence), in flat memory: the span of time is
-// cut into parts of at most partRows activities (16 MiB of keys), which are put in order one
-// after the other. A histogram over the times finds the cuts; what is too full
-// for a part is cut again, down to single milliseconds, and a millisecond that
-// is still too full needs no sorting: it is streamed by sequence.
+// cut into parts of at most partRows activities (4 MiB of keys and scratch,
+// which a processor's cache holds), which are put in order one after the other.
+// A histogram over the times finds the cuts; what is too full for a part is cut
+// again, down to single milliseconds, and a millisecond that is still too full
+// needs no sorting: it is streamed by sequence.
 const (
-	partRows = 1 << 19
+	partRows = 1 << 17
 	buckets  = 1 << 12
 )
 
@@ -27,6 +28,7 @@ type source struct {
 	data      []byte
 	low, high int64
 	verified  uint32
+	index     uint32 // in the batch that was last gathered from it
 }
 
 // timeline reads by time.
@@ -39,6 +41,7 @@ type timeline struct {
 	cache    map[uint32]*block // by source
 	keys     []entry           // of the part at hand: time since its start, source and row
 	scratch  []entry
+	values   []string // scratch for texts
 	yield    func(*report.Facts, error) bool
 }
 
@@ -75,7 +78,7 @@ func (t *timeline) find() (whole span, err error) {
 			whole = span{b.low, b.high}
 		}
 		whole = span{min(whole.low, b.low), max(whole.high, b.high)}
-		t.sources = append(t.sources, source{b.first, b.data, b.low, b.high, b.verified})
+		t.sources = append(t.sources, source{b.first, b.data, b.low, b.high, b.verified, 0})
 	}
 	return whole, nil
 }

@@ -30,11 +30,11 @@ const (
 type texts struct {
 	form    byte
 	rows    int
-	length  int      // of each text of a fixed column
-	offsets []byte   // of a plain column's texts or a coded column's dictionary
-	data    []byte   // the bytes of the texts
-	codes   []byte   // of a coded column
-	entries []string // the dictionary, made when first asked for
+	length  int          // of each text of a fixed column
+	offsets []byte       // of a plain column's texts or a coded column's dictionary
+	data    []byte       // the bytes of the texts
+	codes   []byte       // of a coded column
+	entries report.Texts // the dictionary, made when first asked for
 }
 
 // openTexts checks a column of that many rows, so that reading it can't fail.
@@ -149,21 +149,33 @@ func (c *texts) slot(i int) string {
 	return inPlace(c.data[from:to])
 }
 
-// dictionary lists the texts of a coded or constant column, nil for others.
-func (c *texts) dictionary() []string {
-	if c.entries != nil {
-		return c.entries
-	}
-	switch {
-	case c.form == textConstant:
-		c.entries = []string{inPlace(c.data)}
-	case c.coded():
-		c.entries = make([]string, len(c.offsets)/4-1)
-		for i := range c.entries {
-			c.entries[i] = c.slot(i)
-		}
+// dictionary lists the texts of a coded or constant column.
+func (c *texts) dictionary() report.Texts {
+	if c.entries.Len() == 0 {
+		c.entries = c.list()
 	}
 	return c.entries
+}
+
+// list gives what the column stores, in place: each text of a plain or fixed
+// column, the dictionary of another.
+func (c *texts) list() report.Texts {
+	var bounds []uint32
+	switch c.form {
+	case textConstant:
+		bounds = []uint32{0, uint32(len(c.data))}
+	case textFixed:
+		bounds = make([]uint32, c.rows+1)
+		for i := range bounds {
+			bounds[i] = uint32(i * c.length)
+		}
+	default:
+		bounds = make([]uint32, len(c.offsets)/4)
+		for i := range bounds {
+			bounds[i] = binary.LittleEndian.Uint32(c.offsets[4*i:])
+		}
+	}
+	return report.Texts{All: inPlace(c.data), Bounds: bounds}
 }
 
 // dictionarySize is how many texts the dictionary lists; ok says that there is
@@ -181,14 +193,10 @@ var zeros [BlockRows]uint32
 
 // all gives the whole column.
 func (c *texts) all() report.Coded {
-	values := c.dictionary()
-	if values == nil {
-		values = make([]string, c.rows)
-		for i := range values {
-			values[i] = c.at(i)
-		}
-		return report.Coded{Values: values}
+	if _, ok := c.dictionarySize(); !ok {
+		return report.Coded{Values: c.list()}
 	}
+	values := c.dictionary()
 	if c.form == textConstant {
 		return report.Coded{Values: values, Codes: zeros[:c.rows]}
 	}
@@ -207,22 +215,21 @@ func (c *texts) all() report.Coded {
 
 // pick gives some rows of the column, at most BlockRows.
 func (c *texts) pick(rows []uint32) report.Coded {
-	values := c.dictionary()
-	if values == nil {
-		values = make([]string, len(rows))
+	if _, ok := c.dictionarySize(); !ok {
+		values := make([]string, len(rows))
 		for i, row := range rows {
 			values[i] = c.at(int(row))
 		}
-		return report.Coded{Values: values}
+		return report.Coded{Values: report.ListTexts(values...)}
 	}
 	if c.form == textConstant {
-		return report.Coded{Values: values, Codes: zeros[:len(rows)]}
+		return report.Coded{Values: c.dictionary(), Codes: zeros[:len(rows)]}
 	}
 	codes := make([]uint32, len(rows))
 	for i, row := range rows {
 		codes[i] = c.code(int(row))
 	}
-	return report.Coded{Values: values, Codes: codes}
+	return report.Coded{Values: c.dictionary(), Codes: codes}
 }
 
 // inPlace reads bytes as text without copying them. The bytes are those of the

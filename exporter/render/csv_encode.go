@@ -32,12 +32,8 @@ func encodeRecords(out *report.Output, s report.Section, form *report.RowForm) e
 		if err != nil {
 			return err
 		}
-		form.Bind(batch)
-		for row := range batch.Len() {
-			out.Buf = form.Append(out.Buf, row)
-			if err := out.Flush(report.FlushAt); err != nil {
-				return err
-			}
+		if err := form.Write(out, batch); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -56,7 +52,7 @@ func (l *layout) records(section int) *report.RowForm {
 		cell := report.Cell{Column: column, Before: before + strings.Repeat(",", own.places[column]-at)}
 		switch own.columns[column].Type {
 		case report.String:
-			cell.Text = appendText
+			cell.Text, cell.Plain = appendText, plainTexts
 		case report.Time:
 			cell.Int = new(timeField).append
 		default:
@@ -68,7 +64,7 @@ func (l *layout) records(section int) *report.RowForm {
 	if len(l.header) == 1 {
 		cells[0] = alone(cells[0])
 	}
-	return report.NewRowForm(cells, strings.Repeat(",", len(l.header)-1-at)+rfc4180.LineEnd)
+	return report.NewRowForm(cells, strings.Repeat(",", len(l.header)-1-at)+rfc4180.LineEnd, "")
 }
 
 // inFieldOrder gives the columns by their places in a record, which need not
@@ -116,10 +112,21 @@ func appendText(dst []byte, text string) []byte {
 	return slices.Insert(dst, start, guard)
 }
 
+// plainTexts tells whether texts need neither quotes nor a guard.
+func plainTexts(texts report.Texts) bool {
+	for i, end := range texts.Bounds[1:] {
+		if start := texts.Bounds[i]; start < end && guarded[texts.All[start]] {
+			return false
+		}
+	}
+	return !rfc4180.NeedsQuotes(texts.Whole())
+}
+
 // alone makes a cell the only one of its records: an absent value then has
 // quotes, for an empty line is no record.
 func alone(cell report.Cell) report.Cell {
 	text, number := cell.Text, cell.Int
+	cell.Plain = nil
 	if text != nil {
 		cell.Text = func(dst []byte, v string) []byte {
 			if v == "" {

@@ -21,15 +21,18 @@ func rowsOf(columns []report.Column, rows [][]any, perBatch int) report.Rows {
 	return func(yield func(report.Batch, error) bool) {
 		for left := rows; len(left) > 0; {
 			n := min(perBatch, len(left))
-			batch := make(report.Batch, len(columns))
+			batch, texts := make(report.Batch, len(columns)), make([][]string, len(columns))
 			for _, row := range left[:n] {
 				for i, value := range row {
 					if text, ok := value.(string); ok {
-						batch[i].Text.Values = append(batch[i].Text.Values, text)
+						texts[i] = append(texts[i], text)
 					} else {
 						batch[i].Int = append(batch[i].Int, value.(int64))
 					}
 				}
+			}
+			for i := range batch {
+				batch[i].Text.Values = report.ListTexts(texts[i]...)
 			}
 			if left = left[n:]; !yield(batch, nil) {
 				return

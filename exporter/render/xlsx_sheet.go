@@ -51,7 +51,7 @@ func appendHeader(dst []byte, columns []report.Column) []byte {
 	names := make(report.Batch, len(columns))
 	for i, c := range columns {
 		cells[i] = newSheetColumn(i, report.String, headerStyle, headerStyle)
-		names[i].Text.Values = []string{c.Name}
+		names[i].Text.Values = report.ListTexts(c.Name)
 	}
 	return appendRow(dst, cells, headerRow, names, 0)
 }

@@ -89,30 +89,3 @@ type Facts struct {
 
 // Len is the number of activities.
 func (f *Facts) Len() int { return len(f.Sequence) }
-
-// Coded holds text that repeats: value i is Values[Codes[i]], or Values[i]
-// where Codes is nil. The empty string stands for an absent value.
-type Coded struct {
-	Values []string
-	Codes  []uint32
-}
-
-// Len is the number of values, repetitions included.
-func (c Coded) Len() int {
-	if c.Codes == nil {
-		return len(c.Values)
-	}
-	return len(c.Codes)
-}
-
-// Repeats tells whether values repeat so often that writing out each of them
-// once, to copy it from there, is worth it.
-func (c Coded) Repeats() bool { return len(c.Codes) > 0 && 2*len(c.Values) <= len(c.Codes) }
-
-// At gives value i.
-func (c Coded) At(i int) string {
-	if c.Codes == nil {
-		return c.Values[i]
-	}
-	return c.Values[c.Codes[i]]
-}

@@ -9,7 +9,6 @@ const BatchRows = 2048
 // repeats is found for the most part, and copied once per batch.
 type Builder struct {
 	columns []Column
-	arena   []byte        // the values of all string columns
 	texts   []textBuilder // per column
 	ints    [][]int64
 	rows    int
@@ -17,12 +16,11 @@ type Builder struct {
 
 // textBuilder gathers the values of one string column.
 type textBuilder struct {
-	extents []extent // where the values lie in the arena
-	codes   []uint32 // per row: its value
-	recent  [1 << recentBits]uint32
+	arena  []byte   // the values, one behind the other
+	bounds []uint32 // of the values in the arena
+	codes  []uint32 // per row: its value
+	recent [1 << recentBits]uint32
 }
-
-type extent struct{ start, end int }
 
 // recentBits sizes the memory for values that were met: by a hash of a value,
 // 1 + the code of the last one that had it. A value that was forgotten gets
@@ -38,17 +36,17 @@ func NewBuilder(columns []Column) *Builder {
 func (b *Builder) Text(column int, value []byte) {
 	c := &b.texts[column]
 	recent := &c.recent[hashOf(value)]
-	if *recent > 0 {
-		if s := c.extents[*recent-1]; string(b.arena[s.start:s.end]) == string(value) {
-			c.codes = append(c.codes, *recent-1)
-			return
-		}
+	if known := *recent; known > 0 && string(c.arena[c.bounds[known-1]:c.bounds[known]]) == string(value) {
+		c.codes = append(c.codes, known-1)
+		return
 	}
-	start := len(b.arena)
-	b.arena = append(b.arena, value...)
-	c.codes = append(c.codes, uint32(len(c.extents)))
-	c.extents = append(c.extents, extent{start, len(b.arena)})
-	*recent = uint32(len(c.extents))
+	if len(c.bounds) == 0 {
+		c.bounds = append(c.bounds, 0)
+	}
+	c.arena = append(c.arena, value...)
+	c.codes = append(c.codes, uint32(len(c.bounds)-1))
+	*recent = uint32(len(c.bounds))
+	c.bounds = append(c.bounds, uint32(len(c.arena)))
 }
 
 // hashOf looks at a value's end, which is where ids differ.
@@ -83,40 +81,31 @@ func (b *Builder) Len() int { return b.rows }
 
 // Take hands out what was gathered and begins anew.
 func (b *Builder) Take() Batch {
-	text := string(b.arena)
 	batch := make(Batch, len(b.columns))
 	for i, c := range b.columns {
 		if c.Type == String {
-			batch[i].Text = b.texts[i].take(text)
+			batch[i].Text = b.texts[i].take()
 		} else {
 			batch[i].Int = b.ints[i]
 			b.ints[i] = make([]int64, 0, b.rows)
 		}
 	}
-	b.arena, b.rows = b.arena[:0], 0
+	b.rows = 0
 	return batch
 }
 
-// take hands out the values, which lie in text, coded where they repeat.
-func (c *textBuilder) take(text string) Coded {
-	coded := Coded{Values: make([]string, len(c.extents)), Codes: c.codes}
-	for i, s := range c.extents {
-		coded.Values[i] = text[s.start:s.end]
+// take hands out the values, coded where they repeat.
+func (c *textBuilder) take() Coded {
+	coded := Coded{Texts{string(c.arena), c.bounds}, c.codes}
+	switch {
+	case coded.Repeats():
+		c.codes = nil
+	case coded.Values.Len() == len(c.codes): // each row has its own, in their order
+		coded.Codes = nil
+	default:
+		coded = coded.plain()
 	}
-	if coded.Repeats() {
-		c.codes = make([]uint32, 0, len(c.codes))
-	} else {
-		values := coded.Values
-		if len(values) < len(c.codes) {
-			values = make([]string, len(c.codes))
-			for row, code := range c.codes {
-				values[row] = coded.Values[code]
-			}
-		}
-		coded = Coded{Values: values}
-		c.codes = c.codes[:0]
-	}
-	c.extents = c.extents[:0]
+	c.arena, c.bounds, c.codes = c.arena[:0], make([]uint32, 0, len(c.bounds)), c.codes[:0]
 	clear(c.recent[:])
 	return coded
 }

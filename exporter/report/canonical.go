@@ -64,8 +64,7 @@ func (o canonicalWriter) section(s *Section, more bool, totals Totals) error {
 		o.Buf = append(o.Buf, ',')
 	}
 	o.Buf = append(AppendString(o.Buf, s.Name), ":["...)
-	form := NewRowForm(canonicalCells(s.Columns), "}")
-	first := true
+	form := NewRowForm(canonicalCells(s.Columns), "}", ",")
 	if err := totals.Add(s, nil); err != nil {
 		return err
 	}
@@ -76,16 +75,8 @@ func (o canonicalWriter) section(s *Section, more bool, totals Totals) error {
 		if err := totals.Add(s, batch); err != nil {
 			return err
 		}
-		form.Bind(batch)
-		for row := range batch.Len() {
-			if !first {
-				o.Buf = append(o.Buf, ',')
-			}
-			first = false
-			o.Buf = form.Append(o.Buf, row)
-			if err := o.Flush(FlushAt); err != nil {
-				return err
-			}
+		if err := form.Write(o.Output, batch); err != nil {
+			return err
 		}
 	}
 	o.Buf = append(o.Buf, ']')
@@ -101,7 +92,7 @@ func canonicalCells(columns []Column) []Cell {
 		cells[i] = Cell{Column: i, Before: string(AppendString([]byte{','}, c.Name)) + ":"}
 		switch c.Type {
 		case String:
-			cells[i].Text = appendText
+			cells[i].Text, cells[i].Plain, cells[i].Quote = appendText, plainTexts, `"`
 		case Time:
 			cells[i].Int = new(timeMember).append
 		default:
@@ -185,7 +176,7 @@ func sortedKeys[V any](m map[string]V) []string {
 func AppendString(buf []byte, text string) []byte {
 	buf = append(buf, '"')
 	start := 0
-	for i := plainPrefix(text); i < len(text); i++ {
+	for i := plainLength(text); i < len(text); i++ {
 		c := text[i]
 		if c >= 0x20 && c != '"' && c != '\\' {
 			continue
@@ -198,21 +189,48 @@ func AppendString(buf []byte, text string) []byte {
 	return append(buf, '"')
 }
 
-// plainPrefix is how many bytes at the start of a text certainly need no
-// escape. It looks at eight bytes at a time: a byte b is below 0x20 or zero
-// after the XOR with a character exactly where b-k borrows into its high bit.
-func plainPrefix[T string | []byte](text T) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
+// plainTexts tells whether texts are neither absent nor in need of an escape.
+func plainTexts(texts Texts) bool {
+	for i, end := range texts.Bounds[1:] {
+		if end == texts.Bounds[i] {
+			return false
+		}
+	}
+	whole := texts.Whole()
+	return plainLength(whole) == len(whole)
+}
+
+// plainLength is how many bytes at the start of a text need no escape: those
+// before the first quote, backslash or control character.
+func plainLength[T string | []byte](text T) int {
 	i := 0
 	for ; i+8 <= len(text); i += 8 {
-		word := uint64(text[i]) | uint64(text[i+1])<<8 | uint64(text[i+2])<<16 | uint64(text[i+3])<<24 |
-			uint64(text[i+4])<<32 | uint64(text[i+5])<<40 | uint64(text[i+6])<<48 | uint64(text[i+7])<<56
-		quote, backslash := word^(ones*'"'), word^(ones*'\\')
-		if ((word-ones*0x20)&^word|(quote-ones)&^quote|(backslash-ones)&^backslash)&highs != 0 {
+		if !plainWord(word(text[i:])) {
 			break
 		}
 	}
+	if left := len(text) - i; left < 8 && i > 0 && plainWord(word(text[len(text)-8:])) {
+		return len(text)
+	}
+	for i < len(text) && text[i] >= 0x20 && text[i] != '"' && text[i] != '\\' {
+		i++
+	}
 	return i
+}
+
+func word[T string | []byte](text T) uint64 {
+	_ = text[7]
+	return uint64(text[0]) | uint64(text[1])<<8 | uint64(text[2])<<16 | uint64(text[3])<<24 |
+		uint64(text[4])<<32 | uint64(text[5])<<40 | uint64(text[6])<<48 | uint64(text[7])<<56
+}
+
+// plainWord tells whether none of eight bytes needs an escape: a byte b is
+// below 0x20, or zero after the XOR with a character, exactly where b-k borrows
+// into its high bit.
+func plainWord(word uint64) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	quote, backslash := word^(ones*'"'), word^(ones*'\\')
+	return ((word-ones*0x20)&^word|(quote-ones)&^quote|(backslash-ones)&^backslash)&highs == 0
 }
 
 func appendEscape(buf []byte, c byte) []byte {

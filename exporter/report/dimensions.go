@@ -56,19 +56,19 @@ func (d *textDimension) fields() FieldSet { return SetOf(d.field) }
 func (d *textDimension) number(facts *Facts, codes []uint32) {
 	text := facts.Text[d.field]
 	if text.Codes == nil {
-		for i, value := range text.Values {
+		for i, value := range text.Values.Each() {
 			codes[i] = d.numberOf(value)
 		}
 		return
 	}
 	const unmet = math.MaxUint32
-	d.global = slices.Grow(d.global[:0], len(text.Values))[:len(text.Values)]
+	d.global = slices.Grow(d.global[:0], text.Values.Len())[:text.Values.Len()]
 	for i := range d.global {
 		d.global[i] = unmet
 	}
 	for i, code := range text.Codes {
 		if d.global[code] == unmet {
-			d.global[code] = d.numberOf(text.Values[code])
+			d.global[code] = d.numberOf(text.Values.At(int(code)))
 		}
 		codes[i] = d.global[code]
 	}

@@ -59,14 +59,7 @@ func (b Batch) Head(most int) Batch {
 	head := slices.Clone(b)
 	for i := range head {
 		v := &head[i]
-		switch {
-		case v.Int != nil:
-			v.Int = v.Int[:most]
-		case v.Text.Codes != nil:
-			v.Text.Codes = v.Text.Codes[:most]
-		default:
-			v.Text.Values = v.Text.Values[:most]
-		}
+		v.Text, v.Int = v.Text.Head(most), v.Int[:min(len(v.Int), most)]
 	}
 	return head
 }

@@ -45,10 +45,11 @@ func repeatedFacts(rows int) *report.Facts {
 		report.FieldAction: 1, report.FieldProduct: 20, report.FieldCustomer: 1000, report.FieldLicense: 3000,
 		report.FieldOrder: 3000, report.FieldSubscription: 3000, report.FieldFeature: 12,
 	} {
-		text := report.Coded{Codes: make([]uint32, rows)}
-		for i := range distinct {
-			text.Values = append(text.Values, fmt.Sprintf("usage.%s_%04d", field, i))
+		values := make([]string, distinct)
+		for i := range values {
+			values[i] = fmt.Sprintf("usage.%s_%04d", field, i)
 		}
+		text := report.Coded{Values: report.ListTexts(values...), Codes: make([]uint32, rows)}
 		for i := range text.Codes {
 			text.Codes[i] = uint32(i * 31 % distinct)
 		}

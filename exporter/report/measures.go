@@ -139,7 +139,7 @@ func (m measure) whereAction(test func(string) bool) measure {
 	return m.where(func(facts *Facts) []bool {
 		actions := facts.Text[FieldAction]
 		known = known[:0]
-		for _, action := range actions.Values {
+		for _, action := range actions.Values.Each() {
 			known = append(known, test(action))
 		}
 		if actions.Codes == nil {

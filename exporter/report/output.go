@@ -10,6 +10,12 @@ import (
 // gathered: large enough for the disk, small enough for a processor's cache.
 const FlushAt = 256 << 10
 
+// Exchanger is a writer that takes a buffer over instead of copying it, and
+// gives an empty one for it. The error may be of an earlier write.
+type Exchanger interface {
+	Exchange(full []byte) (empty []byte, err error)
+}
+
 // Output gathers the text of an encoder before it is written.
 type Output struct {
 	Buf []byte // what was not written yet; an encoder appends to it
@@ -28,6 +34,11 @@ func (o *Output) Flush(least int) error {
 	}
 	if !utf8.Valid(o.Buf) {
 		return errors.New("text is not valid UTF-8")
+	}
+	if w, ok := o.w.(Exchanger); ok {
+		var err error
+		o.Buf, err = w.Exchange(o.Buf)
+		return err
 	}
 	_, err := o.w.Write(o.Buf)
 	o.Buf = o.Buf[:0]

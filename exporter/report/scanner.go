@@ -130,16 +130,6 @@ func (in *scanner) str() ([]byte, error) {
 	return nil, fmt.Errorf("a string is longer than %d bytes", maxString)
 }
 
-// plainLength is how many bytes at the start of a text are neither quotes nor
-// backslashes nor control characters.
-func plainLength(text []byte) int {
-	n := plainPrefix(text)
-	for n < len(text) && text[n] >= 0x20 && text[n] != '"' && text[n] != '\\' {
-		n++
-	}
-	return n
-}
-
 // checkPlain checks text without escapes, which is known to begin with so many
 // plain bytes.
 func checkPlain(text []byte, plain int) error {

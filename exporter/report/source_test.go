@@ -80,6 +80,7 @@ func matches(m Match, a Activity) bool {
 // activity has, as one of a whole file would.
 func (m *memory) facts(activities []Activity, fields FieldSet) *Facts {
 	facts := &Facts{}
+	var values [NumFields][]string
 	codes := [NumFields]map[string]uint32{}
 	for _, a := range activities {
 		facts.Sequence = append(facts.Sequence, a.Sequence)
@@ -93,19 +94,22 @@ func (m *memory) facts(activities []Activity, fields FieldSet) *Facts {
 			}
 			column := &facts.Text[i]
 			if m.plain {
-				column.Values = append(column.Values, value)
+				values[i] = append(values[i], value)
 				continue
 			}
 			if codes[i] == nil {
-				codes[i], column.Values = map[string]uint32{"unused": 0}, []string{"unused"}
+				codes[i], values[i] = map[string]uint32{"unused": 0}, []string{"unused"}
 			}
 			code, ok := codes[i][value]
 			if !ok {
-				code = uint32(len(column.Values))
-				codes[i][value], column.Values = code, append(column.Values, value)
+				code = uint32(len(values[i]))
+				codes[i][value], values[i] = code, append(values[i], value)
 			}
 			column.Codes = append(column.Codes, code)
 		}
+	}
+	for i := range facts.Text {
+		facts.Text[i].Values = ListTexts(values[i]...)
 	}
 	return facts
 }

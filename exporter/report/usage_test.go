@@ -278,7 +278,7 @@ func TestUnusedValuesAreNoGroups(t *testing.T) {
 	values := make([]string, MaxGroups+2)
 	values[MaxGroups+1] = "used"
 	facts := &Facts{Sequence: []int64{1}, Amount: []int64{5}}
-	facts.Text[FieldCustomer] = Coded{Values: values, Codes: []uint32{MaxGroups + 1}}
+	facts.Text[FieldCustomer] = Coded{Values: ListTexts(values...), Codes: []uint32{MaxGroups + 1}}
 	g := newGroups([]dimension{&textDimension{field: FieldCustomer}})
 	if err := g.add(facts); err != nil || g.size != 1 {
 		t.Errorf("one fact makes %d groups, %v; want 1", g.size, err)

@@ -1,9 +1,6 @@
 package rfc4180
 
-import (
-	"encoding/binary"
-	"strings"
-)
+import "strings"
 
 // AppendRecord appends a whole record, its line end included. A record has at
 // least one field; without any, dst comes back unchanged.
@@ -30,7 +27,7 @@ func AppendRecord(dst []byte, fields ...string) []byte {
 func AppendField(dst []byte, text string) []byte {
 	start := len(dst)
 	dst = append(dst, text...)
-	if !needsQuotes(dst[start:]) {
+	if !NeedsQuotes(dst[start:]) {
 		return dst
 	}
 	return appendQuoted(dst[:start], text)
@@ -51,19 +48,25 @@ func appendQuoted(dst []byte, text string) []byte {
 	return append(dst, '"')
 }
 
-// needsQuotes tells whether text holds a comma, a quote, a CR or an LF. Most
+// NeedsQuotes tells whether text holds a comma, a quote, a CR or an LF. Most
 // text holds nothing below '-' at all, which is seen eight bytes at a time.
-func needsQuotes(text []byte) bool {
+func NeedsQuotes[T string | []byte](text T) bool {
 	if len(text) < 8 {
 		return anySpecial(text)
 	}
 	for i := 0; i < len(text); i += 8 {
 		i = min(i, len(text)-8) // the last eight may overlap those before
-		if word := text[i : i+8]; anyBelowDash(binary.LittleEndian.Uint64(word)) && anySpecial(word) {
+		if eight := text[i : i+8]; anyBelowDash(word(eight)) && anySpecial(eight) {
 			return true
 		}
 	}
 	return false
+}
+
+func word[T string | []byte](text T) uint64 {
+	_ = text[7]
+	return uint64(text[0]) | uint64(text[1])<<8 | uint64(text[2])<<16 | uint64(text[3])<<24 |
+		uint64(text[4])<<32 | uint64(text[5])<<40 | uint64(text[6])<<48 | uint64(text[7])<<56
 }
 
 // anyBelowDash tells whether one of the word's eight bytes is less than '-',
@@ -76,9 +79,9 @@ func anyBelowDash(word uint64) bool {
 	return (word-'-'*ones)&^word&tops != 0
 }
 
-func anySpecial(text []byte) bool {
-	for _, c := range text {
-		if c == ',' || c == '"' || c == '\r' || c == '\n' {
+func anySpecial[T string | []byte](text T) bool {
+	for i := range len(text) {
+		if c := text[i]; c == ',' || c == '"' || c == '\r' || c == '\n' {
 			return true
 		}
 	}

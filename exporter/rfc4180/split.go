@@ -135,7 +135,7 @@ func (r *Reader) splitQuoted(window []byte) (end int, fault *SyntaxError) {
 	text := window[r.field+1 : end-1 : end-1]
 	if doubled {
 		r.doubled = append(r.doubled, len(r.record))
-	} else if r.strict && !needsQuotes(text) && !r.loneEmpty(text, rest) {
+	} else if r.strict && !NeedsQuotes(text) && !r.loneEmpty(text, rest) {
 		return 0, r.fault(window, r.field, needlessQuote)
 	}
 	r.record = append(r.record, text)

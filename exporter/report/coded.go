@@ -1,0 +1,102 @@
+package report
+
+import (
+	"iter"
+	"strings"
+)
+
+// Texts is a list of texts that lie one behind the other: text i is what lies
+// between two bounds. The zero value is empty. A list is never changed.
+type Texts struct {
+	All    string
+	Bounds []uint32 // one more than there are texts, the first at most len(All)
+}
+
+// ListTexts copies texts into a list.
+func ListTexts(texts ...string) Texts {
+	bounds := make([]uint32, 1, len(texts)+1)
+	for _, text := range texts {
+		bounds = append(bounds, bounds[len(bounds)-1]+uint32(len(text)))
+	}
+	return Texts{strings.Join(texts, ""), bounds}
+}
+
+// Len is the number of texts.
+func (t Texts) Len() int { return max(0, len(t.Bounds)-1) }
+
+// At gives text i.
+func (t Texts) At(i int) string { return t.All[t.Bounds[i]:t.Bounds[i+1]] }
+
+// Each gives the texts with their places.
+func (t Texts) Each() iter.Seq2[int, string] {
+	return func(yield func(int, string) bool) {
+		for i := range t.Len() {
+			if !yield(i, t.At(i)) {
+				return
+			}
+		}
+	}
+}
+
+// Part gives the texts from one on to before another one.
+func (t Texts) Part(from, to int) Texts {
+	if from == to {
+		return Texts{}
+	}
+	return Texts{t.All, t.Bounds[from : to+1]}
+}
+
+// Whole gives all texts, one behind the other.
+func (t Texts) Whole() string {
+	if len(t.Bounds) == 0 {
+		return ""
+	}
+	return t.All[t.Bounds[0]:t.Bounds[len(t.Bounds)-1]]
+}
+
+// Coded holds text that repeats: value i is Values.At(Codes[i]), or
+// Values.At(i) where Codes is nil. The empty string stands for an absent value.
+type Coded struct {
+	Values Texts
+	Codes  []uint32
+}
+
+// Len is the number of values, repetitions included.
+func (c Coded) Len() int {
+	if c.Codes == nil {
+		return c.Values.Len()
+	}
+	return len(c.Codes)
+}
+
+// Repeats tells whether values repeat so often that writing out each of them
+// once, to copy it from there, is worth it.
+func (c Coded) Repeats() bool { return len(c.Codes) > 0 && 2*c.Values.Len() <= len(c.Codes) }
+
+// At gives value i.
+func (c Coded) At(i int) string {
+	if c.Codes == nil {
+		return c.Values.At(i)
+	}
+	return c.Values.At(int(c.Codes[i]))
+}
+
+// Head gives the first values, at most so many.
+func (c Coded) Head(most int) Coded {
+	switch {
+	case c.Len() <= most:
+		return c
+	case c.Codes == nil:
+		return Coded{Values: c.Values.Part(0, most)}
+	}
+	return Coded{c.Values, c.Codes[:most]}
+}
+
+// plain writes out each value.
+func (c Coded) plain() Coded {
+	values := make([]string, c.Len())
+	for i := range values {
+		values[i] = c.At(i)
+	}
+	return Coded{Values: ListTexts(values...)}
+}
