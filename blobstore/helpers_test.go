@@ -29,9 +29,10 @@ func put(t *testing.T, s *Store, content string) Ref {
 	if _, err := io.WriteString(w, content); err != nil {
 		t.Fatalf("write: got %v, want no error", err)
 	}
+	foretold := w.Ref()
 	ref, size, err := w.Commit()
-	if size != int64(len(content)) || err != nil {
-		t.Fatalf("commit: got %d bytes, %v; want %d", size, err, len(content))
+	if size != int64(len(content)) || ref != foretold || err != nil {
+		t.Fatalf("commit: got %s of %d bytes, %v; want %s of %d", ref, size, err, foretold, len(content))
 	}
 	return ref
 }
