@@ -22,6 +22,9 @@ import (
 // without it was never in use.
 func (d *Directory) make(create bool) error {
 	if err := d.survey(); err != nil {
+		if d.readFormat() == nil { // another process was quicker, and what was found is its
+			return nil
+		}
 		return err
 	}
 	if !create {
