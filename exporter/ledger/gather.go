@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"slices"
 	"strings"
 
 	"licensekit/exporter/report"
@@ -93,17 +92,24 @@ func (t *timeline) gatherText(g *gathering, field report.Field) (report.Coded, e
 	if coded && total <= len(g.rows)/2 {
 		return g.codes(columns, total), nil
 	}
-	return report.Coded{Values: t.texts(g, columns)}, nil
+	return report.Coded{Values: t.texts(g, columns, field)}, nil
 }
 
 // texts copies what lies scattered in the blocks into one piece, in the order of
 // the rows: whoever reads it, and often several do, goes straight on.
-func (t *timeline) texts(g *gathering, columns []*texts) report.Texts {
-	t.values = slices.Grow(t.values[:0], len(g.rows))
+func (t *timeline) texts(g *gathering, columns []*texts, field report.Field) report.Texts {
+	var (
+		all    strings.Builder
+		bounds = make([]uint32, 1, len(g.rows)+1)
+		size   = &t.sizes[field]
+	)
+	all.Grow(*size + *size/16)
 	for i, row := range g.rows {
-		t.values = append(t.values, columns[g.from[i]].at(int(row)))
+		all.WriteString(columns[g.from[i]].at(int(row)))
+		bounds = append(bounds, uint32(all.Len()))
 	}
-	return report.ListTexts(t.values...)
+	*size = all.Len()
+	return report.Texts{All: all.String(), Bounds: bounds}
 }
 
 // codes joins the dictionaries of the blocks.

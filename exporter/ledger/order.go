@@ -41,7 +41,7 @@ type timeline struct {
 	cache    map[uint32]*block // by source
 	keys     []entry           // of the part at hand: time since its start, source and row
 	scratch  []entry
-	values   []string // scratch for texts
+	sizes    [report.NumFields]int // of the texts of the last batch, in bytes
 	yield    func(*report.Facts, error) bool
 }
 

@@ -92,7 +92,7 @@ func canonicalCells(columns []Column) []Cell {
 		cells[i] = Cell{Column: i, Before: string(AppendString([]byte{','}, c.Name)) + ":"}
 		switch c.Type {
 		case String:
-			cells[i].Text, cells[i].Plain, cells[i].Quote = appendText, plainTexts, `"`
+			cells[i].Text, cells[i].Plain, cells[i].Quote = appendText, plainTexts, '"'
 		case Time:
 			cells[i].Int = new(timeMember).append
 		default:

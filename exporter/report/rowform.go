@@ -15,9 +15,9 @@ type Cell struct {
 	Int    func(buf []byte, v int64) []byte
 
 	// Plain tells that Text would write each of some texts as it is, with Quote
-	// on both sides. Without Plain they all go through Text.
+	// on both sides unless it is 0. Without Plain they all go through Text.
 	Plain func(Texts) bool
-	Quote string
+	Quote byte
 }
 
 // RowForm writes the rows of a section as text. What repeats in a batch is
@@ -37,6 +37,7 @@ type RowForm struct {
 type formColumn struct {
 	Cell
 	before []byte // stands in front of each value
+	lead   []byte // before and the quote
 	values Vector
 	way    way
 	text   []byte  // of the forms
@@ -87,7 +88,7 @@ func (f *RowForm) write(out *Output, from, to int) error {
 	}
 	for row := from; row < to; row++ {
 		start := len(out.Buf)
-		out.Buf = append(f.append(out.Buf, row), f.last...)
+		out.Buf = appendPiece(f.append(out.Buf, row), f.last)
 		if !f.begun { // each row begins with what stands between two
 			out.Buf = slices.Delete(out.Buf, start, start+len(f.between))
 			f.begun = true
@@ -114,7 +115,7 @@ func (f *RowForm) bind(batch Batch) {
 			f.vary = append(f.vary, c)
 		}
 	}
-	f.last = append(before, f.end...)
+	f.last = slices.Grow(append(before, f.end...), piece)
 }
 
 // encode encodes the values of a column that repeat. It tells whether there is
@@ -155,6 +156,11 @@ func (c *formColumn) look(from, to int) {
 	text := c.values.Text
 	if c.way == oneByOne && c.Plain != nil && text.Codes == nil && c.Plain(text.Values.Part(from, to)) {
 		c.way = plain
+		c.lead = append(c.lead[:0], c.before...)
+		if c.Quote != 0 {
+			c.lead = append(c.lead, c.Quote)
+		}
+		c.lead = slices.Grow(c.lead, piece)
 	}
 }
 
@@ -167,8 +173,10 @@ func (f *RowForm) append(buf []byte, row int) []byte {
 		case numbers:
 			buf = c.Int(appendPiece(buf, c.before), c.values.Int[row])
 		case plain:
-			buf = append(appendPiece(buf, c.before), c.Quote...)
-			buf = append(appendWords(buf, &c.values.Text.Values, row), c.Quote...)
+			buf = appendWords(appendPiece(buf, c.lead), &c.values.Text.Values, row)
+			if c.Quote != 0 {
+				buf = append(buf, c.Quote)
+			}
 		default:
 			buf = c.Text(appendPiece(buf, c.before), c.values.Text.At(row))
 		}

@@ -28,10 +28,10 @@ func wordCells() []Cell {
 	}
 	number := func(buf []byte, v int64) []byte { return strconv.AppendInt(buf, v, 10) }
 	return []Cell{
-		{Column: 2, Before: "a=", Text: text, Plain: plain, Quote: "<"},
+		{Column: 2, Before: "a=", Text: text, Plain: plain, Quote: '<'},
 		{Column: 0, Before: " b=", Int: number},
 		{Column: 1, Before: " a name that is longer than a piece of thirty-two bytes=", Text: text},
-		{Column: 3, Before: " d=", Text: text, Plain: plain, Quote: "<"},
+		{Column: 3, Before: " d=", Text: text, Plain: plain, Quote: '<'},
 	}
 }
 
