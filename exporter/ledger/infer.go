@@ -106,11 +106,12 @@ func (s *session) linksOf(object report.Object, id string) (*links, error) {
 // follow completes a record's own links: first from its order, then from its
 // subscription.
 func (s *session) follow(record report.Record) (*links, error) {
+	text := func(name string) string { return strings.Clone(record.Text(name)) } // for the cache is not to keep whole records
 	l := links{
-		product:      record.Text("product_id"),
-		customer:     record.Text("customer_id"),
-		order:        record.Text("order_id"),
-		subscription: record.Text("subscription_id"),
+		product:      text("product_id"),
+		customer:     text("customer_id"),
+		order:        text("order_id"),
+		subscription: text("subscription_id"),
 	}
 	order, err := s.linksOf(report.Orders, l.order)
 	if err != nil {

@@ -52,7 +52,8 @@ var propertyNames = func() map[string]string {
 	return names
 }()
 
-// decodeRecord copies a record out of the database, its texts as parts of one.
+// decodeRecord copies a record out of the database, its texts as parts of one:
+// whoever keeps an id of it copies that, or keeps the whole.
 func decodeRecord(object report.Object, value []byte) (report.Record, error) {
 	r := report.NewRecord(object)
 	payload, err := unseal(value)

@@ -3,7 +3,11 @@ package ledger
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"go.etcd.io/bbolt"
@@ -75,4 +79,75 @@ func TestDamagedRecordIsNotLeftOut(t *testing.T) {
 	if got, err := idsOf(t, l, asking(map[report.Field]string{report.FieldCustomer: "c"})); !errors.Is(err, errChecksum) {
 		t.Errorf("got %v, %v; want %v", got, err, errChecksum)
 	}
+}
+
+// heldBy tells by how many bytes f makes grow what is in use.
+func heldBy(f func()) int64 {
+	inUse := func() int64 {
+		runtime.GC()
+		runtime.GC() // pools let go at the second one
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return int64(stats.HeapAlloc)
+	}
+	before := inUse()
+	f()
+	return inUse() - before
+}
+
+// Ids that are kept, by reports while they are read and by the ledger for the
+// next activities, do not keep the records that they come from.
+func TestKeptIDsKeepNoRecords(t *testing.T) {
+	const count, most = 3000, 4 << 20
+	var (
+		l, random = newLedger(t), rand.New(rand.NewPCG(1, 2))
+		metadata  = `{"note":"` + strings.Repeat("n", 4000) + `"}`
+		rows      = facts(random, 0, count)
+		records   []report.Record
+	)
+	for i := range count {
+		license, order := fmt.Sprint("license", i), fmt.Sprint("order", i)
+		period := record(report.Orders, "id", order, "subscription_id", fmt.Sprint("subscription", i), "metadata", metadata)
+		period.Set("period_start", int64(1))
+		period.Set("period_end", int64(2))
+		records = append(records, period, record(report.Licenses, "id", license, "order_id", order, "customer_id", fmt.Sprint("customer", i), "metadata", metadata))
+		rows[i].Text[report.FieldLicense], rows[i].Text[report.FieldProduct], rows[i].Text[report.FieldCustomer] = license, "", ""
+	}
+	put(t, l, records...)
+	for _, kind := range []report.Kind{report.CustomerSummary, report.SubscriptionSettlement} {
+		err := l.View(t.Context(), func(s *Snapshot) error {
+			filters, err := report.ParseFilters(kind, nil)
+			if err != nil {
+				return err
+			}
+			d, err := report.Build(t.Context(), s, kind, filters)
+			if err != nil {
+				return err
+			}
+			got := heldBy(func() {
+				for _, section := range d.Sections {
+					for _, failed := range section.Rows {
+						err = errors.Join(err, failed)
+					}
+				}
+			})
+			if got > most {
+				t.Errorf("%s holds %d bytes, want at most %d of the %d in the records", kind, got, most, 2*count*len(metadata))
+			}
+			runtime.KeepAlive(d)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := heldBy(func() { appendRows(t, l, rows...) })
+	if got > most {
+		t.Errorf("%d activities hold %d bytes, want at most %d", count, got, most)
+	}
+	if got := len(l.links.licenses); got != count {
+		t.Errorf("links of %d licenses are known, want %d", got, count)
+	}
+	runtime.KeepAlive(records)
+	runtime.KeepAlive(rows)
 }

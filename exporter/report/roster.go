@@ -3,6 +3,7 @@ package report
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -66,7 +67,11 @@ func (r *roster) name(id string) error {
 	if id == "" {
 		return nil
 	}
-	return r.named.grow(int(r.names.number(id)) + 1)
+	number, known := r.names.numbers[id]
+	if !known {
+		number = r.names.number(strings.Clone(id))
+	}
+	return r.named.grow(int(number) + 1)
 }
 
 // group is the group of a record, -1 if nothing names it.
@@ -111,7 +116,7 @@ func surveyRecords(ctx context.Context, source Source, match Match, object Objec
 		}
 		if err == nil && match.selects(record) {
 			if match.narrow() && len(found) <= fewRecords {
-				found = append(found, record.ID())
+				found = append(found, strings.Clone(record.ID()))
 			}
 			err = nameLinks(record, rosters)
 		}

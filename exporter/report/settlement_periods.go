@@ -73,8 +73,8 @@ func (d *periodDimension) read(ctx context.Context, source Source) error {
 		if order.Text("status") == "canceled" {
 			continue
 		}
-		p := period{order.Int("period_start"), order.Int("period_end"), order.ID()}
-		d.orders.add(order.ID(), p)
+		p := period{order.Int("period_start"), order.Int("period_end"), strings.Clone(order.ID())}
+		d.orders.add(p.order, p)
 		d.subscriptions.add(order.Text("subscription_id"), p)
 		if len(d.orders.periods) > groupLimit {
 			return ErrTooManyGroups
@@ -161,7 +161,7 @@ func newOwners(object Object, f Filters) *owners {
 
 func (o *owners) add(id string, p period) {
 	if id != "" && (o.only == "" || id == o.only) && p.start != Null && p.start < p.end {
-		o.periods[id] = append(o.periods[id], p)
+		o.periods[strings.Clone(id)] = append(o.periods[id], p)
 	}
 }
 

@@ -44,5 +44,7 @@ type Source interface {
 	Record(Object, string) (Record, error)
 	// Records streams the records of an object in the order of their ids. It may
 	// leave out those that have other ids than the match has [Match.Asked] for.
+	// A record's texts may lie in one piece: who keeps one of them for long
+	// copies it.
 	Records(context.Context, Object, Match) iter.Seq2[Record, error]
 }
