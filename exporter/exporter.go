@@ -22,7 +22,7 @@
 //   - An export that a stop interrupted is made anew at the next start, from
 //     the snapshot of that moment. So is, after a pause, one whose end could
 //     not be recorded. One that fails says why and leaves nothing, or at most,
-//     where the disk filled up between the two, the artifact's blob.
+//     where the disk filled up meanwhile, a blob that nothing names.
 //   - The same idempotency key and request give the same export.
 //   - A copy of the data directory that was taken while it was in use opens. What
 //     had been acknowledged before is in it, whole, whatever moments its parts are

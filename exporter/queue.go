@@ -70,8 +70,16 @@ func (r *running) reset() {
 	r.rows.Store(0)
 }
 
-// count watches the rows that pass.
+// count watches the rows that pass, and ends them once they are for nothing.
+// Errors: errNotKept.
 func (r *running) count(_ *report.Section, batch report.Batch) error {
+	select {
+	case <-r.stored:
+		if !r.kept {
+			return errNotKept
+		}
+	default:
+	}
 	r.rows.Add(int64(batch.Len()))
 	return nil
 }

@@ -274,6 +274,24 @@ func TestMadeWhileItIsStored(t *testing.T) {
 	}
 }
 
+// Of an export that was not stored no more is rendered.
+func TestNotStoredIsNotRendered(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, Options{Workers: 1})
+	h.fill(50)
+	for _, format := range []string{"csv", "json", "pdf"} {
+		x := newExport(ask(t, report.UsageLedger, format), time.Now())
+		run := newAsked(&x, time.Now())
+		run.settle(false)
+		if _, err := h.makePublic(t.Context(), run); !errors.Is(err, errNotKept) || run.rows.Load() > 0 {
+			t.Errorf("%s: got %v after %d rows, want %v after none", format, err, run.rows.Load(), errNotKept)
+		}
+	}
+	if got := h.Log().Size(); got != 0 {
+		t.Errorf("the log has %d entries, want none", got)
+	}
+}
+
 // What an artifact says of its key is so, even where the key is replaced while
 // the artifact is made.
 func TestRotationWhileExportsAreMade(t *testing.T) {

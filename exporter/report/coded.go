@@ -12,7 +12,7 @@ type Texts struct {
 	Bounds []uint32 // one more than there are texts, the first at most len(All)
 }
 
-// ListTexts copies texts into a list.
+// ListTexts puts texts into a list, in one piece. A single one is not copied.
 func ListTexts(texts ...string) Texts {
 	bounds := make([]uint32, 1, len(texts)+1)
 	for _, text := range texts {

@@ -21,8 +21,9 @@
 // digits, all but the last with an x in front: x001/x234/067. A leaf stands in
 // its bundle behind its length, 16 bits, big-endian; so it is at most 65,535
 // bytes. A tile without .p is full and never changes. A partial one is the
-// beginning of the next wider one; it is removed once [keepPartial] further
-// leaves were logged, and until then whoever copies the directory finds it.
+// beginning of the next wider one; it is removed by the next append once
+// [keepPartial] further leaves were logged, and until then whoever copies the
+// directory finds it.
 //
 // The checkpoint is a C2SP signed note with a C2SP tlog-checkpoint text:
 // origin, size in decimal, root in base64, a line each, without extension
