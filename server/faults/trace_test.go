@@ -87,11 +87,18 @@ func readTrace(path string) (*trace, error) {
 
 // unreturned is for a call that the end of the process came into.
 func (t *trace) unreturned(c *call) {
+	if c == unbegun {
+		return
+	}
 	if len(c.args) == 1 { // all that was printed
 		c.args = splitArgs(strings.TrimPrefix(c.args[0], c.name+"("))
 	}
 	t.cut = append(t.cut, c)
 }
+
+// unbegun stands for a call of which nothing is known: the end of the process
+// came as a thread was about to make it, so that it did nothing.
+var unbegun = &call{name: "???"}
 
 var errTrace = errors.New("not understood")
 
@@ -109,6 +116,10 @@ func (t *trace) add(line string, entered map[int]*call) error {
 		return err
 	}
 	c := entered[thread]
+	if c == nil && (rest == "???( <unfinished ...>" || strings.HasPrefix(rest, "???() ") && strings.HasSuffix(rest, " = ?")) {
+		entered[thread] = unbegun
+		return nil
+	}
 	if strings.HasPrefix(rest, "+++ exited with ") || strings.HasPrefix(rest, "+++ killed by ") {
 		if c != nil {
 			t.unreturned(c)
@@ -305,7 +316,10 @@ func TestReadTrace(t *testing.T) {
 		"9 100.000008 +++ killed by SIGKILL +++\n" +
 		"8 100.000009 write(5<\\x2f\\x61>, \"\\x61\", 1 <unfinished ...>) = ?\n" +
 		"7 100.000010 fcntl(5<\\x2f\\x61>, F_GETFL) = ? <unavailable>\n" +
-		"8 100.000010 +++ exited with 0 +++\n")
+		"8 100.000010 +++ exited with 0 +++\n" +
+		"8 100.000011 ???()           = ?\n" +
+		"7 100.000011 ???( <unfinished ...>\n" +
+		"7 100.000012 +++ killed by SIGKILL +++\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -336,6 +350,8 @@ func TestReadTrace(t *testing.T) {
 		"a call that is not traced": head + "7 100.000002 read(5) = 0\n",
 		"one that never began":      head + "7 100.000002 <... write resumed>) = 5\n",
 		"another one resumed":       head + "7 100.000002 write(5 <unfinished ...>\n7 100.000003 <... fsync resumed>) = 0\n",
+		"one that went on":          head + "7 100.000002 ???( <unfinished ...>\n7 100.000003 fsync(5) = 0\n",
+		"one resumed as another":    head + "7 100.000002 ???( <unfinished ...>\n7 100.000003 <... fsync resumed>) = 0\n",
 		"two at once":               head + "7 100.000002 write(5 <unfinished ...>\n7 100.000003 fsync(5) = 0\n",
 		"a signal":                  head + "7 100.000002 --- SIGURG {si_signo=SIGURG} ---\n",
 		"an unknown result":         head + "7 100.000002 fsync(5) = !\n",
