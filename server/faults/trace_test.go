@@ -116,7 +116,10 @@ func (t *trace) add(line string, entered map[int]*call) error {
 		return err
 	}
 	c := entered[thread]
-	if c == nil && (rest == "???( <unfinished ...>" || strings.HasPrefix(rest, "???() ") && strings.HasSuffix(rest, " = ?")) {
+	if c == nil && strings.HasPrefix(rest, "???(") || c == unbegun && strings.HasPrefix(rest, "<... ??? resumed>") {
+		if _, result, ended := strings.Cut(rest, " = "); ended && result != "?" {
+			return errTrace
+		}
 		entered[thread] = unbegun
 		return nil
 	}
@@ -319,6 +322,7 @@ func TestReadTrace(t *testing.T) {
 		"8 100.000010 +++ exited with 0 +++\n" +
 		"8 100.000011 ???()           = ?\n" +
 		"7 100.000011 ???( <unfinished ...>\n" +
+		"7 100.000012 <... ??? resumed>)      = ?\n" +
 		"7 100.000012 +++ killed by SIGKILL +++\n")
 	if err != nil {
 		t.Fatal(err)
@@ -351,6 +355,7 @@ func TestReadTrace(t *testing.T) {
 		"one that never began":      head + "7 100.000002 <... write resumed>) = 5\n",
 		"another one resumed":       head + "7 100.000002 write(5 <unfinished ...>\n7 100.000003 <... fsync resumed>) = 0\n",
 		"one that went on":          head + "7 100.000002 ???( <unfinished ...>\n7 100.000003 fsync(5) = 0\n",
+		"one that had a result":     head + "7 100.000002 ???() = 0\n",
 		"one resumed as another":    head + "7 100.000002 ???( <unfinished ...>\n7 100.000003 <... fsync resumed>) = 0\n",
 		"two at once":               head + "7 100.000002 write(5 <unfinished ...>\n7 100.000003 fsync(5) = 0\n",
 		"a signal":                  head + "7 100.000002 --- SIGURG {si_signo=SIGURG} ---\n",
