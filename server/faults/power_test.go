@@ -113,8 +113,8 @@ func newStory(t *testing.T) *story {
 		t.Fatalf("stop: got exit code %d, want 0:\n%s", code, &i.output)
 	}
 	s.add(t)
-	s.whole = s.replayed(t)
-	if err := s.whole.medium.root.compare(s.base); err != nil {
+	var err error
+	if s.whole, err = s.replayed(); err != nil {
 		t.Fatalf("the replay differs from the disk: %v", err)
 	}
 	for _, f := range s.book.all() {
@@ -176,37 +176,37 @@ func (s *story) add(t *testing.T) *trace {
 	return trace
 }
 
-func (s *story) replayed(t *testing.T) *replay {
-	t.Helper()
+// replayed does all of it. Error: it can't be what was done, or the disk is not
+// as it would be.
+func (s *story) replayed() (*replay, error) {
 	r := newReplay(s.base)
 	for _, m := range s.moments {
 		if err := r.next(m); err != nil {
-			t.Fatal(err)
+			return r, err
 		}
 	}
-	return r
+	return r, r.medium.root.compare(s.base)
 }
 
 // settleKilled finds out which of the calls that the end of a process came into
 // were done: with those the replay is as the disk is.
 func (s *story) settleKilled(t *testing.T, ended *trace) {
 	t.Helper()
-	r := s.replayed(t)
+	r, err := s.replayed()
 	var open []*call
 	for _, c := range ended.cut {
 		if e := r.doing[c]; e != nil && len(e.changes) > 0 {
 			open = append(open, c)
 		}
 	}
-	var err error
 	for undone := range 1 << len(open) {
 		for n, c := range open {
 			c.failed = undone>>n&1 == 1
 		}
 		if undone > 0 {
-			r = s.replayed(t)
+			_, err = s.replayed()
 		}
-		if err = r.medium.root.compare(s.base); err != nil {
+		if err != nil {
 			continue
 		}
 		last := s.moments[len(s.moments)-1]
