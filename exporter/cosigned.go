@@ -202,20 +202,29 @@ func (e *Exporter) ListCosigned(ctx context.Context, l *Log, before int64, limit
 		if err := ctx.Err(); err != nil {
 			return nil, 0, err
 		}
-		page = append(page, l.kept(size, known))
+		kept, err := l.kept(size, known)
+		if errors.Is(err, fs.ErrNotExist) { // it was just set aside
+			continue
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		page = append(page, kept)
 	}
 	return page, 0, nil
 }
 
 // kept is the checkpoint of a size. One that is damaged is no reason not to tell
 // of the others.
-func (l *Log) kept(size int64, known []witness.Key) KeptCheckpoint {
+func (l *Log) kept(size int64, known []witness.Key) (KeptCheckpoint, error) {
 	c, err := l.readKept(size, known)
-	contradicts := errors.Is(err, ErrRolledBack)
-	if err != nil && !contradicts {
-		return KeptCheckpoint{&witness.Cosigned{Checkpoint: tilelog.Checkpoint{Origin: l.Origin(), Size: size}}, false, err}
+	switch {
+	case errors.Is(err, ErrCheckpointDamaged):
+		return KeptCheckpoint{&witness.Cosigned{Checkpoint: tilelog.Checkpoint{Origin: l.Origin(), Size: size}}, false, err}, nil
+	case errors.Is(err, ErrRolledBack):
+		return KeptCheckpoint{c, true, nil}, nil
 	}
-	return KeptCheckpoint{c, contradicts, nil}
+	return KeptCheckpoint{c, false, nil}, err
 }
 
 // shown is the checkpoint that a bundle is to lead to. Errors: [ErrNotCosigned].

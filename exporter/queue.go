@@ -28,17 +28,10 @@ type running struct {
 	published *published // once it is in the log; its maker's own
 }
 
-// newRunning is of an export that is in the database.
+// newRunning is of an export of which it is not settled yet whether it comes
+// into the database.
 func newRunning(id ID, since time.Time) *running {
-	run := newAsked(&Export{ID: id}, since)
-	run.asked = nil
-	run.settle(true)
-	return run
-}
-
-// newAsked is of an export that is being stored.
-func newAsked(export *Export, since time.Time) *running {
-	return &running{id: export.ID, since: since, asked: export, stored: make(chan struct{}), finished: make(chan struct{})}
+	return &running{id: id, since: since, stored: make(chan struct{}), finished: make(chan struct{})}
 }
 
 func (r *running) settle(kept bool) {
@@ -133,7 +126,8 @@ func (q *queue) add(export *Export, now time.Time) (*running, error) {
 		return nil, ErrBusy
 	}
 	q.held.Add(1)
-	run := newAsked(export, now)
+	run := newRunning(export.ID, now)
+	run.asked = export
 	q.all[run.id], q.waiting = run, append(q.waiting, run)
 	q.changed.Signal()
 	return run, nil

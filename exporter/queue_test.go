@@ -281,7 +281,8 @@ func TestNotStoredIsNotRendered(t *testing.T) {
 	h.fill(50)
 	for _, format := range []string{"csv", "json", "pdf"} {
 		x := newExport(ask(t, report.UsageLedger, format), time.Now())
-		run := newAsked(&x, time.Now())
+		run := newRunning(x.ID, time.Now())
+		run.asked = &x
 		run.settle(false)
 		if _, err := h.makePublic(t.Context(), run); !errors.Is(err, errNotKept) || run.rows.Load() > 0 {
 			t.Errorf("%s: got %v after %d rows, want %v after none", format, err, run.rows.Load(), errNotKept)

@@ -85,6 +85,7 @@ func (e *Exporter) unfinished() (all []*running, err error) {
 	err = e.db.View(func(tx *bbolt.Tx) error {
 		return tx.Bucket([]byte(unfinishedBucket)).ForEach(func(_, id []byte) error {
 			run := newRunning(ID(id), e.opts.Now())
+			run.settle(true)
 			if found, err := loadEntry(tx, run.id); err == nil { // who makes it is told of damage
 				run.since = time.UnixMilli(int64(found.Export.CreatedAt))
 			}

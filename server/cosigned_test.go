@@ -170,6 +170,20 @@ func TestDamagedCheckpointIsListed(t *testing.T) {
 	}
 }
 
+// A checkpoint that could not be read need not be damaged, and is not called so.
+func TestUnreadCheckpointIsNoDamage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	one := evidencetest.NewAuditor(t, "one.example")
+	s.ready(t, jsonExport)
+	s.keep(t, s.cosign(t, one, s.public(t, "checkpoint").body), one).want(t, http.StatusOK, "")
+	kept := filepath.Join(s.dir.Log(), "cosigned", "1")
+	if err := errors.Join(os.Remove(kept), os.Mkdir(kept, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	s.do(t, call{method: "GET", path: "/api/v1/log/cosignatures"}).want(t, 500, "INTERNAL")
+}
+
 // wantListed wants the checkpoints of sizes 3, 2 and 1 with these errors.
 func (s *site) wantListed(t *testing.T, want ...string) {
 	t.Helper()

@@ -197,7 +197,7 @@ func FuzzCSV(f *testing.F) {
 	})
 }
 
-func TestCSVAppendAllocatesNothing(t *testing.T) {
+func TestCSVRowsAllocateNothing(t *testing.T) {
 	d := syntheticLedger(t, report.BatchRows)
 	r := newLayout(d.Sections).records(0)
 	out := report.NewOutput(io.Discard)

@@ -107,7 +107,7 @@ func (f *RowForm) bind(batch Batch) {
 	for i := range f.columns {
 		c := &f.columns[i]
 		c.values = batch[c.Column]
-		c.before = slices.Grow(append(append(c.before[:0], before...), c.Before...), piece)
+		c.precede(before)
 		before = before[:0]
 		if c.encode() {
 			before = append(before, c.form(0)...)
@@ -116,6 +116,16 @@ func (f *RowForm) bind(batch Batch) {
 		}
 	}
 	f.last = slices.Grow(append(before, f.end...), piece)
+}
+
+// precede sets what stands in front of each value.
+func (c *formColumn) precede(before []byte) {
+	c.before = slices.Grow(append(append(c.before[:0], before...), c.Before...), piece)
+	c.lead = append(c.lead[:0], c.before...)
+	if c.Quote != 0 {
+		c.lead = append(c.lead, c.Quote)
+	}
+	c.lead = slices.Grow(c.lead, piece)
 }
 
 // encode encodes the values of a column that repeat. It tells whether there is
@@ -150,17 +160,12 @@ func (c *formColumn) form(code uint32) []byte {
 
 // look tells how the cells of some rows are written.
 func (c *formColumn) look(from, to int) {
-	if c.way == plain {
-		c.way = oneByOne
+	if c.way == numbers || c.way == coded {
+		return
 	}
-	text := c.values.Text
-	if c.way == oneByOne && c.Plain != nil && text.Codes == nil && c.Plain(text.Values.Part(from, to)) {
+	c.way = oneByOne
+	if text := c.values.Text; c.Plain != nil && text.Codes == nil && c.Plain(text.Values.Part(from, to)) {
 		c.way = plain
-		c.lead = append(c.lead[:0], c.before...)
-		if c.Quote != 0 {
-			c.lead = append(c.lead, c.Quote)
-		}
-		c.lead = slices.Grow(c.lead, piece)
 	}
 }
 
