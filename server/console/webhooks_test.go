@@ -13,6 +13,35 @@ import (
 	"licensekit/server"
 )
 
+func TestWebhooks(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.signedIn(t, auth.WebhookWrite)
+	b.open("/console/webhooks")
+	b.fill("#name", "billing")
+	b.fill("#url", "https://user:pass@hooks.example.com/")
+	if status := b.click("main form button"); status != 422 {
+		t.Errorf("an address with a password gives status %d, want 422", status)
+	}
+	b.shows("Correct the value")
+	b.fill("#url", "https://hooks.example.com/in")
+	b.click("main form button")
+	b.shows("Copy its secret now", "billing")
+	secret := b.text("#secret")
+	b.inspect("webhook-added")
+	b.click(".actions a.button")
+	b.shows("Export frozen, Export failed", "active", "Nothing yet", secret[:4])
+	b.click("button[value=pause]")
+	b.shows("paused")
+	b.inspect("webhook")
+	b.open("/console/webhooks")
+	b.shows("https://hooks.example.com/in", "paused", "never")
+	b.inspect("webhooks")
+	b.click("a.row")
+	b.click("button.danger")
+	b.until(`location.pathname === "/console/webhooks" && !document.querySelector("table")`, "the webhook is gone")
+}
+
 // What a receiver turned away can be tried at once, and sent again after it was
 // given up.
 func TestReplay(t *testing.T) {
