@@ -277,12 +277,13 @@ func (b *tab) shows(texts ...string) {
 	}
 }
 
-// until waits for a condition, on this page or those that follow it.
+// until waits for a condition, which may be a promise, on this page or those that
+// follow it.
 func (b *tab) until(condition, what string) {
 	b.t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(b.ctx, patience)
-		met, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+condition+")"))
+		met, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Promise.resolve("+condition+").then(Boolean)", chromedp.EvalAwaitPromise))
 		cancel()
 		if met {
 			return
