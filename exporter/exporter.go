@@ -21,8 +21,8 @@
 //     An outage fails no export: see [IsOutage].
 //   - An export that a stop interrupted is made anew at the next start, from
 //     the snapshot of that moment. So is, after a pause, one whose end could
-//     not be recorded. One that fails says why and leaves nothing, or at most,
-//     where the disk filled up meanwhile, a blob that nothing names.
+//     not be recorded. One that fails says why, takes no other with it, and leaves
+//     nothing, or at most, where it could not be stored, a blob that nothing names.
 //   - The same idempotency key and request give the same export.
 //   - A copy of the data directory that was taken while it was in use opens. What
 //     had been acknowledged before is in it, whole, whatever moments its parts are

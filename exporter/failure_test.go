@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -8,7 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -115,6 +118,83 @@ func flipByte(t *testing.T, path string) {
 	}
 	if err := os.WriteFile(path, flipped(content, len(content)/2), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// holdLog keeps all others from the log until it is released.
+func (h *house) holdLog() (release func()) {
+	held, released := make(chan struct{}), make(chan struct{})
+	var holder sync.WaitGroup
+	holder.Go(func() {
+		_, _ = h.log.Append(context.Background(), func(int64) ([]byte, error) {
+			close(held)
+			<-released
+			return nil, errors.New("there is nothing to append")
+		})
+	})
+	<-held
+	return sync.OnceFunc(func() { close(released); holder.Wait() })
+}
+
+// appending counts the goroutines that append to a log.
+func appending() int {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	return bytes.Count(stacks, []byte("tilelog.(*Log).Append("))
+}
+
+// An artifact that can't be stored is no concern of the exports that are
+// published with it. It must not run beside other tests that export.
+func TestArtifactThatCanNotBeStored(t *testing.T) {
+	h := newHouse(t, Options{Workers: 2})
+	h.fill(10)
+	bad := ask(t, report.UsageLedger, "json")
+	inTheWay := h.blobPath(report.DigestOf(h.canonical(bad)))
+	if err := os.Mkdir(inTheWay, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	release := h.holdLog()
+	defer release()
+	waiting := 1
+	create := func(r Request) ID {
+		id := h.create(r).ID
+		waiting++
+		eventually(t, "the export at the log", func() bool { return appending() == waiting })
+		return id
+	}
+	good := []ID{create(ask(t, report.UsageSummary, "json"))}
+	failed := create(bad)
+	good = append(good, create(ask(t, report.UsageLedger, "csv")), create(ask(t, report.UsageSummary, "csv")))
+	release()
+	for index, id := range good {
+		x := h.await(id, Ready)
+		if *x.LogIndex != int64(index) {
+			t.Errorf("%s: got entry %d, want %d", id, *x.LogIndex, index)
+		}
+		stored, err := h.entry(id)
+		if err != nil || stored.Checkpoint != string(h.log.Head().Signed) {
+			t.Errorf("%s: got checkpoint %q, %v; want %s", id, stored.Checkpoint, err, h.log.Head().Signed)
+		}
+		if got := report.DigestOf(h.artifact(id)); got != *x.ArtifactDigest {
+			t.Errorf("%s: got an artifact of %v, want %v", id, got, *x.ArtifactDigest)
+		}
+	}
+	if x := h.await(failed, Failed); x.Error == nil || x.Error.Code != "INTERNAL" {
+		t.Errorf("the one that can't be stored: got %+v, want INTERNAL", x.Error)
+	}
+	if err := os.Remove(inTheWay); err != nil {
+		t.Fatal(err)
+	}
+	if x := h.await(h.create(bad).ID, Ready); *x.LogIndex != int64(len(good)) {
+		t.Errorf("once it can: got entry %d, want %d", *x.LogIndex, len(good))
+	}
+	h.reopen(1)
+	for _, id := range good {
+		h.await(id, Ready)
+	}
+	h.await(failed, Failed)
+	if r, err := h.Check(t.Context()); err != nil || !r.OK {
+		t.Errorf("check: got %+v, %v; want nothing", r, err)
 	}
 }
 

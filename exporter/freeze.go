@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math"
 	"runtime/debug"
+	"sync"
 	"syscall"
 	"time"
 
@@ -164,10 +165,10 @@ func (e *Exporter) makePublic(ctx context.Context, run *running) (*published, er
 	if f.data.Size == 0 { // the artifact is the canonical form
 		f.data = f.artifact
 	}
-	commit := func() error {
+	commit := sync.OnceValue(func() error {
 		_, _, err := blob.Commit()
 		return err
-	}
+	})
 	if f.artifact.Size <= smallArtifact {
 		return e.publish(ctx, export, f, commit)
 	}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // maxBatch is how many leaves one checkpoint may add.
@@ -26,18 +28,24 @@ type pending struct {
 	err    error
 }
 
+// errBeside says that what was to be done beside some leaf has failed, and
+// nothing else: those leaves know why, and the others can do without them.
+var errBeside = errors.New("what belongs to a leaf could not be made durable")
+
 // Append puts a leaf at the end of the log, and returns once a checkpoint that
 // covers it is durable. Appends at the same time share their writes.
 //
 // leaf is told the index and makes the leaf, which may hold it; it runs while
 // no other leaf is appended, maybe on the goroutine of another caller, and must
 // not append itself. If it fails, its error is returned and the index goes to
-// the next one. After any error but that of leaf or of ctx, the entry may be in
-// the log or not.
+// the next one.
 //
 // beside runs after leaf and makes durable what belongs to it, while the log's
 // own files are written; the checkpoint is not published before. If it fails,
-// so do all appends that share the checkpoint.
+// its error is returned too. The appends that share the checkpoint are then
+// tried without it: their leaf and beside run again, with the index that counts.
+//
+// After any other error but that of ctx, the entry may be in the log or not.
 func (l *Log) Append(ctx context.Context, leaf func(index int64) ([]byte, error), beside ...func() error) (Entry, error) {
 	p := &pending{ctx: ctx, leaf: leaf, beside: beside, done: make(chan struct{})}
 	l.mu.Lock()
@@ -73,48 +81,74 @@ func (l *Log) writeBatch(batch []*pending) {
 	err := errors.New("append: it was abandoned") // where a leaf function panics
 	defer func() {
 		for _, p := range batch {
-			if p.err == nil {
-				p.err = err
+			if p.err = cmp.Or(p.err, err); p.err == nil {
+				p.entry.Head = l.Head()
 			}
 			close(p.done)
 		}
 	}()
-	before := l.Size()
-	leaves, beside := gather(batch, before)
-	if len(leaves) == 0 {
-		err = nil
-		return
-	}
-	if l.key == nil {
-		err = fmt.Errorf("append to log %s: %w", l.Origin(), ErrClosed)
-		return
-	}
-	if err = cmp.Or(l.behind, l.broken); err == nil {
-		err = l.write(leaves, beside...)
-	}
-	if err != nil {
+	if err = l.writeWhole(batch); err != nil {
 		err = fmt.Errorf("append to log %s: %w", l.Origin(), err)
-		return
-	}
-	for _, p := range batch {
-		p.entry.Head = l.Head()
 	}
 }
 
+// writeWhole writes the leaves for which all succeeds that is to be done beside
+// them.
+func (l *Log) writeWhole(batch []*pending) error {
+	if err := l.writable(); err != nil {
+		return err
+	}
+	for {
+		leaves, beside := gather(batch, l.Size())
+		if len(leaves) == 0 {
+			return nil
+		}
+		if err := l.write(leaves, beside...); !errors.Is(err, errBeside) {
+			return err
+		}
+	}
+}
+
+// writable tells whether anything can be appended now.
+func (l *Log) writable() error {
+	if l.key == nil {
+		return ErrClosed
+	}
+	return cmp.Or(l.behind, l.broken)
+}
+
 // gather makes the leaves, and lists what is to be done beside them. Those that
-// fail get no index.
+// fail, or have failed before, get no index.
 func gather(batch []*pending, index int64) (leaves [][]byte, beside []func() error) {
 	for _, p := range batch {
+		if p.err != nil {
+			continue
+		}
 		leaf, err := p.make(index)
 		if err != nil {
 			p.err = err
 			continue
 		}
 		p.entry.Index = index
-		leaves, beside = append(leaves, leaf), append(beside, p.beside...)
+		leaves = append(leaves, leaf)
+		if len(p.beside) > 0 {
+			beside = append(beside, p.doBeside)
+		}
 		index++
 	}
 	return leaves, beside
+}
+
+// doBeside does all that is to be done beside a leaf, at the same time.
+func (p *pending) doBeside() error {
+	var group errgroup.Group
+	for _, do := range p.beside {
+		group.Go(do)
+	}
+	if p.err = group.Wait(); p.err != nil {
+		return errBeside
+	}
+	return nil
 }
 
 func (p *pending) make(index int64) ([]byte, error) {

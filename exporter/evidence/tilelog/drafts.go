@@ -19,8 +19,9 @@ import (
 // such files at most, and the next writer replaces them.
 const stagedName = ".staged"
 
-// maxBeside is how many flushes are waited for at the same time.
-const maxBeside = 32
+// maxBeside is for how many leaves at the same time it is waited for what is done
+// beside them.
+const maxBeside = 16
 
 // writers and readers keep buffers for the next append.
 var (
@@ -67,21 +68,23 @@ func (s *drafts) add(name string, write func(io.Writer) error) error {
 }
 
 // flush makes the contents durable, and does beside it what else is to be done
-// before they get their names. It waits for all of that.
+// before they get their names. It waits for all of that. An error of beside is
+// given only where the contents are durable.
 func (s *drafts) flush(beside ...func() error) error {
-	var group errgroup.Group
-	group.SetLimit(maxBeside)
+	var own, others errgroup.Group
 	for i := range s.list {
 		draft := &s.list[i]
-		group.Go(func() error {
+		own.Go(func() error {
 			err := s.disk.change("sync", draft.staged, draft.file.Sync)
 			return errors.Join(err, draft.close())
 		})
 	}
+	others.SetLimit(maxBeside)
 	for _, do := range beside {
-		group.Go(do)
+		others.Go(do)
 	}
-	return group.Wait()
+	err := others.Wait()
+	return cmp.Or(own.Wait(), err)
 }
 
 // place gives files that are flushed their names, durably. After an error it is

@@ -119,36 +119,6 @@ func TestConcurrentAppends(t *testing.T) {
 	wantWhole(t, "concurrent appends", l, each*writers)
 }
 
-// What is done beside a leaf is done before anybody sees the checkpoint, and
-// where it fails there is none.
-func TestAppendBeside(t *testing.T) {
-	l := openTest(t, filepath.Join(t.TempDir(), "log"))
-	grow(t, l, 254) // so that two more fill a tile
-	full := errors.New("the disk is full")
-	_, err := l.Append(t.Context(), makeLeaf, func() error { return full })
-	if !errors.Is(err, full) || l.Size() != 254 {
-		t.Errorf("beside fails: got %v and size %d, want %v and 254", err, l.Size(), full)
-	}
-	for want := int64(254); want < 258; want++ {
-		seen, made := int64(-1), false
-		e, err := l.Append(t.Context(), func(index int64) ([]byte, error) {
-			made = true
-			return makeLeaf(index)
-		}, func() error {
-			head, err := l.readHead()
-			seen = head.Size
-			if !made {
-				t.Error("got it done before the leaf was made, want it after")
-			}
-			return err
-		})
-		if err != nil || e.Index != want || seen != want {
-			t.Errorf("append: got entry %d, checkpoint %d meanwhile, and %v; want both %d", e.Index, seen, err, want)
-		}
-	}
-	wantWhole(t, "beside", openTest(t, l.disk.root.Name()), 258)
-}
-
 // A panic in a leaf is the caller's; the others go on.
 func TestAppendAfterPanic(t *testing.T) {
 	l := openTest(t, filepath.Join(t.TempDir(), "log"))

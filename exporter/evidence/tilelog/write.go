@@ -9,7 +9,8 @@ import (
 
 // write makes leaves durable, and does beside it what belongs to them; then it
 // publishes the checkpoint that covers them. Until that has its name nothing
-// has happened, and whatever fails may be tried again.
+// has happened, and whatever fails may be tried again. Errors: those of beside,
+// where nothing else failed.
 func (l *Log) write(leaves [][]byte, beside ...func() error) error {
 	if err := l.anchor.unmoved(); err != nil {
 		return err
