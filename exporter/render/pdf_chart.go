@@ -16,11 +16,12 @@ import (
 // those of the greatest rows.
 type chart struct {
 	section *report.Section
-	amount  int   // the column that is shown
-	at      int   // the column of the time, -1 if there is none
-	names   []int // the columns of text
+	zone    *time.Location // whose days and months they are
+	amount  int            // the column that is shown
+	at      int            // the column of the time, -1 if there is none
+	names   []int          // the columns of text
 
-	hours map[int64]float64 // amounts by hours since the epoch
+	hours map[int64]float64 // amounts by hours of the zone's clocks, as if these were UTC
 	top   []bar             // the greatest rows, greatest first
 }
 
@@ -34,8 +35,8 @@ type bar struct {
 const topBars = 8
 
 // newChart gives nil for a section that has nothing to show.
-func newChart(s *report.Section) *chart {
-	c := &chart{section: s, amount: -1, at: -1, hours: map[int64]float64{}}
+func newChart(s *report.Section, zone *time.Location) *chart {
+	c := &chart{section: s, zone: zone, amount: -1, at: -1, hours: map[int64]float64{}}
 	for i, column := range s.Columns {
 		switch {
 		case column.Name == "amount" && column.Sum:
@@ -60,12 +61,18 @@ func (c *chart) add(batch report.Batch) {
 		}
 		if c.at >= 0 {
 			if ms := batch[c.at].Int[row]; ms != report.Null {
-				c.hours[int64(math.Floor(float64(ms)/3_600_000))] += float64(amount)
+				c.hours[c.hour(ms)] += float64(amount)
 			}
 			continue
 		}
 		c.rank(batch, row, amount)
 	}
+}
+
+// hour is the one that the zone's clocks show, counted from the epoch.
+func (c *chart) hour(ms int64) int64 {
+	_, offset := time.UnixMilli(ms).In(c.zone).Zone()
+	return int64(math.Floor(float64(ms)/3_600_000 + float64(offset)/3600))
 }
 
 // rank keeps a row that is among the greatest. Of equal ones the first stays.
@@ -96,7 +103,11 @@ func (c *chart) useful() bool {
 func (c *chart) title() string {
 	if c.at >= 0 {
 		unit, _ := c.series()
-		return "Amount by " + unit.name
+		title := "Amount by " + unit.name
+		if c.zone != time.UTC {
+			title += " in " + c.zone.String()
+		}
+		return title
 	}
 	return "Greatest amounts"
 }
@@ -130,7 +141,7 @@ type timeBar struct {
 const maxSpans = 62
 
 // series adds the hours up to the smallest unit that gives few enough bars.
-// Time without rows has bars too. No bars at all mean that the rows timeBar more
+// Time without rows has bars too. No bars at all mean that the rows span more
 // years than fit.
 func (c *chart) series() (chartUnit, []timeBar) {
 	if len(c.hours) == 0 {
@@ -172,8 +183,9 @@ func (c *chart) draw(p *pages) {
 
 // drawBars sets bars that lie, with their names on the left.
 func drawBars(p *pages, width float64, bars []bar) {
-	const size, step, names, amounts = 8.5, 17.0, 190.0, 80.0
+	const size, step, names = 8.5, 17.0, 190.0
 	greatest := float64(bars[0].amount)
+	amounts := amountsWidth(p.set, bars, size)
 	for _, b := range bars {
 		lines := p.set.Lines(typeset.Regular, b.name, inFont(names-10, size))
 		p.room(max(step, float64(len(lines))*size*lineSpacing+4))
@@ -186,6 +198,15 @@ func drawBars(p *pages, width float64, bars []bar) {
 		p.textRight(sideMargin+width, p.y, size, typeset.Regular, ink, grouped(b.amount))
 		p.y = max(p.y+step, below+4)
 	}
+}
+
+// amountsWidth is the room that the amounts need beside their bars.
+func amountsWidth(set *typeset.Setter, bars []bar, size float64) float64 {
+	width := 80.0
+	for _, b := range bars {
+		width = max(width, float64(set.Measure(typeset.Regular, grouped(b.amount)))*size/1000+10)
+	}
+	return width
 }
 
 // drawSpans sets bars that stand, along an axis of time.

@@ -23,12 +23,16 @@ func surveyReport(ctx context.Context, set *typeset.Setter, canonical *io.Sectio
 	if err != nil {
 		return nil, err
 	}
+	zone, err := d.Filters.Location()
+	if err != nil {
+		return nil, err
+	}
 	s := &survey{document: d, totals: report.Totals{}}
 	for i := range d.Sections {
 		section := &d.Sections[i]
 		t := newPDFTable(section)
 		if s.chart == nil {
-			s.chart = newChart(section)
+			s.chart = newChart(section, zone)
 		}
 		if err := s.totals.Add(section, nil); err != nil {
 			return nil, err
