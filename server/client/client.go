@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 	"time"
 )
@@ -180,7 +181,8 @@ func (c *Client) Call(ctx context.Context, method, path string, query url.Values
 	return Decode(resp.Body, out)
 }
 
-// Decode reads an envelope's data into out.
+// Decode reads an envelope's data into out, in place of what that held:
+// encoding/json leaves in a slice's elements what the text says nothing of.
 func Decode(body io.Reader, out any) (Page, error) {
 	var envelope struct {
 		Data json.RawMessage `json:"data"`
@@ -192,6 +194,7 @@ func Decode(body io.Reader, out any) (Page, error) {
 	if out == nil {
 		return envelope.Page, nil
 	}
+	reflect.ValueOf(out).Elem().SetZero()
 	return envelope.Page, json.Unmarshal(envelope.Data, out)
 }
 

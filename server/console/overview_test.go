@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -104,5 +105,26 @@ func TestOverviewOfAServerThatIsNotReady(t *testing.T) {
 	v := newSite(t, func(o *server.Options) { o.MinFree = math.MaxInt64 }).visitor(t, auth.ReportWrite)
 	if _, page := v.send("GET", "/console/", nil); !containsAll(page, `<span class="status bad">not ready: there is less room on the disk`) {
 		t.Error("the overview does not show that the disk is full")
+	}
+}
+
+// Among many customers, one without a name is shown by its id.
+func TestOverviewOfManyCustomers(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	var records strings.Builder
+	records.WriteString("id,name\n")
+	for i := range 201 {
+		fmt.Fprintf(&records, "cust_%03d,Name %03d\n", i, i)
+	}
+	records.WriteString("nameless,\n")
+	s.api(t, "POST", "/api/v1/records/customers", "text/csv", strings.NewReader(records.String()), nil)
+	s.api(t, "POST", "/api/v1/activities", "text/csv", strings.NewReader("id,occurred_at,action,customer_id,amount\n"+
+		"e1,2026-01-01T00:00:00Z,usage.consumed,nameless,2\ne2,2026-01-01T00:00:00Z,usage.consumed,cust_200,1\n"), nil)
+	_, page := s.visitor(t, auth.ReportRead).send("GET", "/console/", nil)
+	for _, want := range []string{">nameless</a>", ">Name 200</a>"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the overview's top customers lack %s:\n%s", want, page)
+		}
 	}
 }
