@@ -78,14 +78,16 @@ func (c *Console) showExport(v *visit) error {
 	return v.show(http.StatusOK, "export", page)
 }
 
-// preview asks for the page of a PDF that the URL names, the first by default.
+// preview asks for the page of a PDF that the URL names, the first by default. The
+// picture itself, and with it the event that it was viewed, is the browser's to ask
+// for.
 func (v *visit) preview() (*preview, error) {
 	shown := &preview{Number: 1}
 	if n, err := strconv.Atoi(v.r.URL.Query().Get("page")); err == nil && n > 0 {
 		shown.Number = n
 	}
 	name := "/pages/" + strconv.Itoa(shown.Number) + ".png"
-	resp, err := client.Within(inner{v}).Do(v.context(), client.Request{Method: http.MethodGet, Path: v.apiExport(name)})
+	resp, err := client.Within(inner{v}).Do(v.context(), client.Request{Method: http.MethodHead, Path: v.apiExport(name)})
 	var refused *client.Error
 	if errors.As(err, &refused) {
 		shown.Failure = v.failureOf(err)

@@ -71,3 +71,29 @@ func TestDownloadsThroughTheConsole(t *testing.T) {
 		}
 	}
 }
+
+// A page of a PDF was viewed when its picture was fetched, not when it was offered.
+func TestPageViewsAreCounted(t *testing.T) {
+	t.Parallel()
+	s := newSite(t).stock(t)
+	id := s.freeze(t, `{"report_kind":"usage-summary","format":"pdf"}`)
+	v := s.visitor(t, auth.ReportExport)
+	for _, step := range []struct {
+		path, contains string
+		views          int
+	}{
+		{"/console/exports/" + id, `src="/console/exports/` + id + `/pages/1.png" alt="Page 1 of `, 0},
+		{"/console/exports/" + id + "?page=999", "There is no such page", 0},
+		{"/console/exports/" + id + "/pages/1.png", "PNG", 1},
+	} {
+		resp, page := v.send("GET", step.path, nil)
+		if resp.StatusCode != 200 || !strings.Contains(page, step.contains) {
+			t.Errorf("%s gives status %d, want 200 with %s", step.path, resp.StatusCode, step.contains)
+		}
+		var views []struct{}
+		s.api(t, "GET", "/api/v1/events?event_type=report_export.page_viewed", "", nil, &views)
+		if len(views) != step.views {
+			t.Errorf("after %s there are %d events of pages viewed, want %d", step.path, len(views), step.views)
+		}
+	}
+}
