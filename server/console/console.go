@@ -25,7 +25,8 @@
 // A session ends an hour after its last request, twelve hours after it began,
 // and with the process. There are at most [maxSessions]; the one that was used
 // least recently makes room. Files that are being imported lie in the server's
-// directory for what a restart may lose, a few for each session, for hours.
+// directory for what a restart may lose, a few for each session, while it lasts and
+// for three hours at most.
 //
 // # Language
 //

@@ -42,7 +42,7 @@ func (c *Console) signIn(v *visit) error {
 		return v.show(status, "sign-in", signInForm{Next: localPath(form.Get("next")), Failure: &failure{Status: status, Code: code, Message: message, Detail: detail}})
 	}
 	if old := c.sessions.find(cookieOf(v.r)); old != nil {
-		c.sessions.end(old)
+		c.end(old)
 	}
 	_, cookie := c.sessions.begin(key.ID)
 	giveCookie(v.w, v.r, cookie)
@@ -54,10 +54,16 @@ func (c *Console) signOut(v *visit) error {
 		if _, err := v.form(); err != nil {
 			return err
 		}
-		c.sessions.end(v.session)
+		c.end(v.session)
 	}
 	takeCookie(v.w)
 	return v.redirect(signInPath)
+}
+
+// end ends a session, and with it what was kept for it.
+func (c *Console) end(gone *session) {
+	c.sessions.end(gone)
+	c.uploads.leave(gone)
 }
 
 // localPath gives a path of the console to go to, home where it is none.

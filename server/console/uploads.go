@@ -30,6 +30,7 @@ type upload struct {
 	session *session
 	began   time.Time
 	path    string
+	end     *time.Timer // lets go of it when its time is over
 
 	Name   string // of the file, as the browser gave it
 	Object string // intake.Activities or one of records
@@ -54,7 +55,8 @@ type uploads struct {
 	live []*upload // the oldest first; guarded by mu
 }
 
-// take keeps a file for a session, which lets go of its older ones.
+// take keeps a file for a session, which lets go of its older ones. It is let go of
+// when its time is over, whether anybody comes again or not.
 func (s *uploads) take(owner *session, u *upload, content io.Reader) error {
 	file, err := os.CreateTemp(s.dir, "upload-*"+filepath.Ext("."+string(u.Format)))
 	if err != nil {
@@ -71,14 +73,14 @@ func (s *uploads) take(owner *session, u *upload, content io.Reader) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	u.end = time.AfterFunc(uploadsExpire, func() { s.drop(u) })
 	s.live = append(s.live, u)
 	s.sweep(owner)
 	return nil
 }
 
-// sweep lets go of what is old, and of what is too much.
+// sweep lets go of what is too much, the oldest first. The lock is held.
 func (s *uploads) sweep(owner *session) {
-	now := s.now()
 	own := 0
 	for _, u := range s.live {
 		if u.session == owner {
@@ -86,16 +88,27 @@ func (s *uploads) sweep(owner *session) {
 		}
 	}
 	all := len(s.live)
-	s.live = slices.DeleteFunc(s.live, func(u *upload) bool {
-		over := now.Sub(u.began) > uploadsExpire || all > uploadsAll
+	s.release(func(u *upload) bool {
+		over := all > uploadsAll
 		if u.session == owner && own > uploadsEach {
 			own, over = own-1, true
 		}
 		if over {
 			all--
-			os.Remove(u.path) // it may be open; a start empties the directory
 		}
 		return over
+	})
+}
+
+// release lets go of uploads. The lock is held.
+func (s *uploads) release(over func(*upload) bool) {
+	s.live = slices.DeleteFunc(s.live, func(u *upload) bool {
+		if !over(u) {
+			return false
+		}
+		u.end.Stop()
+		os.Remove(u.path) // it may be open; a start empties the directory
+		return true
 	})
 }
 
@@ -103,6 +116,7 @@ func (s *uploads) sweep(owner *session) {
 func (s *uploads) find(owner *session, id string) *upload {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.release(func(u *upload) bool { return s.now().Sub(u.began) >= uploadsExpire }) // the clock may have been set
 	for _, u := range s.live {
 		if u.session == owner && u.id == id {
 			return u
@@ -115,8 +129,14 @@ func (s *uploads) find(owner *session, id string) *upload {
 func (s *uploads) drop(gone *upload) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.live = slices.DeleteFunc(s.live, func(u *upload) bool { return u == gone })
-	os.Remove(gone.path)
+	s.release(func(u *upload) bool { return u == gone })
+}
+
+// leave lets go of what a session has.
+func (s *uploads) leave(gone *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.release(func(u *upload) bool { return u.session == gone })
 }
 
 // baseName is the last part of a file's name, whatever system it comes from.

@@ -36,7 +36,7 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request) *visit {
 	case err == nil:
 		v.session, v.key = s, key
 	case errors.Is(err, auth.ErrUnknown), errors.Is(err, auth.ErrExpired), errors.Is(err, auth.ErrNetwork):
-		c.sessions.end(s)
+		c.end(s)
 	default:
 		v.refusal = err
 	}
