@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
+
 	"licensekit/auth"
 	"licensekit/server"
 )
@@ -44,24 +46,11 @@ func TestExportsList(t *testing.T) {
 func TestLivePages(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, func(o *server.Options) { o.Workers = 0 })
-	make := func() (id string) {
-		var x struct{ ID, Status string }
-		r, err := http.NewRequestWithContext(t.Context(), "POST", "http://owner/api/v1/reports/exports", strings.NewReader(`{"report_kind":"usage-summary"}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Prefer", "wait=0")
-		s.ask(t, r, &x)
-		if x.Status != "pending" {
-			t.Fatalf("status %s, want pending", x.Status)
-		}
-		return x.ID
-	}
-	first := make()
+	first := s.queue(t)
 	b := s.signedIn(t, auth.ReportExport)
 	b.open("/console/exports")
 	b.shows("waiting")
-	second := make()
+	second := s.queue(t)
 	b.until(`document.querySelector("a.row[href$='`+second+`']") !== null`, "the second export appears by itself")
 	b.open("/console/exports/" + first)
 	b.shows("It waits for its turn")
@@ -73,6 +62,69 @@ func TestLivePages(t *testing.T) {
 		t.Errorf("the download of an export that waits gives status %d, want 409", status)
 	}
 	b.shows("The export is not ready")
+}
+
+// queue asks for an export of a site where nobody makes any.
+func (s *site) queue(t testing.TB) (id string) {
+	t.Helper()
+	var x struct{ ID, Status string }
+	r, err := http.NewRequestWithContext(t.Context(), "POST", "http://owner/api/v1/reports/exports", strings.NewReader(`{"report_kind":"usage-summary"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Prefer", "wait=0")
+	s.ask(t, r, &x)
+	if x.Status != "pending" {
+		t.Fatalf("status %s, want pending", x.Status)
+	}
+	return x.ID
+}
+
+// answering has the page's next requests answered with itself, altered by a script
+// that has it as p, and counts them.
+func (b *tab) answering(alter string) {
+	b.t.Helper()
+	evaluate[chromedp.Void](b, `{
+		globalThis.answers = 0;
+		const ask = fetch;
+		globalThis.fetch = async (...how) => {
+			const p = new DOMParser().parseFromString(await (await ask(...how)).text(), "text/html");
+			answers++;
+			`+alter+`;
+			return new Response(p.documentElement.outerHTML);
+		};
+	}`)
+}
+
+// What follows the server leaves alone what has not changed and where the keyboard
+// is, and misses nothing for that. A page with more on it than that is loaded again
+// at the end.
+func TestLivePagesAndTheirReader(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(o *server.Options) { o.Workers = 0 })
+	id := s.queue(t)
+	b := s.signedIn(t, auth.ReportExport)
+	b.open("/console/exports")
+	evaluate[chromedp.Void](b, `globalThis.table = document.querySelector("#list table"); undefined`)
+	b.answering(``)
+	b.until(`answers >= 2`, "the page follows the server")
+	if !evaluate[bool](b, `table.isConnected`) {
+		t.Error("a list that has not changed was replaced")
+	}
+	evaluate[chromedp.Void](b, `document.querySelector("#list a.row").focus()`)
+	b.answering(`p.querySelector("#list").removeAttribute("data-live"); p.querySelector("#list .status").textContent = "all done"`)
+	b.until(`answers >= 2`, "the page follows the server, although the keyboard is in it")
+	if !evaluate[bool](b, `table.isConnected && document.activeElement.matches("#list a.row")`) {
+		t.Error("the list was taken from under the keyboard")
+	}
+	evaluate[chromedp.Void](b, `document.activeElement.blur()`)
+	b.shows("all done")
+	b.until(`!document.querySelector("[data-live]")`, "what is done is followed no more")
+
+	b.open("/console/exports/" + id)
+	evaluate[chromedp.Void](b, `globalThis.before = true; undefined`)
+	b.answering(`p.querySelector("#export").removeAttribute("data-live"); p.querySelector("#export").removeAttribute("data-reload")`)
+	b.until(`!globalThis.before && document.querySelector("#facts_title")`, "the page is loaded again when the export is ready")
 }
 
 // What a token has no scope for is neither offered nor given.

@@ -47,6 +47,14 @@ func TestKeysAndLog(t *testing.T) {
 	if checkpoint, want := b.text("#checkpoint"), string(s.fetch(t, "/api/v1/log/checkpoint")); checkpoint != strings.Join(strings.Fields(want), " ") {
 		t.Errorf("the page shows the checkpoint %q, want %q", checkpoint, want)
 	}
+	evaluate[chromedp.Void](b, `navigator.clipboard.writeText = async (text) => { globalThis.copied = text }; undefined`)
+	b.press(".copy[data-copy=checkpoint]")
+	b.press(".copy[data-copy=checkpoint]")
+	b.shows("copied")
+	if got, want := evaluate[string](b, `copied`), string(s.fetch(t, "/api/v1/log/checkpoint")); got != want {
+		t.Errorf("copied is %q, want %q", got, want)
+	}
+	b.until(`document.querySelector(".copy[data-copy=checkpoint]").innerText.trim() === "Copy"`, "the button can be used once more")
 	for name, path := range map[string]string{"cosigned-2.txt": "/api/v1/log/cosigned", "consistency-2-3.txt": "/api/v1/log/consistency?from=2"} {
 		link := evaluate[string](b, fmt.Sprintf(`document.querySelector("a[download='%s']").getAttribute("href")`, name))
 		if got, want := string(s.fetch(t, link)), string(s.fetch(t, path)); got != want {

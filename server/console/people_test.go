@@ -73,3 +73,23 @@ func TestKeyboard(t *testing.T) {
 		t.Errorf("the token has %d scopes, want the one that was ticked", b.count(".facts .tag"))
 	}
 }
+
+// A choice that leads to a page by itself leaves the keyboard where it is.
+func TestKeyboardChoosesOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	b := sharedSite(t).signedIn(t, auth.ReportExport)
+	b.open("/console/exports/new")
+	evaluate[chromedp.Void](b, `document.querySelector("[name=report_kind]:checked").focus()`)
+	for _, kind := range []string{"usage-ledger", "license-audit"} {
+		b.do(chromedp.KeyEvent(kb.ArrowDown))
+		b.until(`location.search.includes("`+kind+`") && document.activeElement.value === "`+kind+`" && document.activeElement.checked`, "the keyboard is at "+kind)
+	}
+	b.open("/console/exports")
+	evaluate[chromedp.Void](b, `document.querySelector("#format").focus()`)
+	b.choose("#format", "csv")
+	b.until(`location.search === "?format=csv" && document.activeElement.id === "format"`, "the keyboard is at the filter that was chosen")
+	b.open("/console/exports")
+	if got := evaluate[string](b, `document.activeElement.localName`); got != "body" {
+		t.Errorf("a page that was opened otherwise begins at %s, want body", got)
+	}
+}

@@ -20,12 +20,14 @@ function local(root) {
 }
 
 // live elements follow the server: their page is asked for again, and they are
-// replaced by what they are there, until that is no longer live.
+// replaced by what they are there, until that is no longer live. Where the keyboard
+// is, nothing is taken from under it.
 function live(element) {
   const wait = Number(element.dataset.live);
   if (!wait) return;
   let pause = wait;
   const again = async () => {
+    if (!element.isConnected) return;
     if (document.hidden) {
       setTimeout(again, pause);
       return;
@@ -39,16 +41,16 @@ function live(element) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = answer.ok && page.getElementById(element.id);
       if (fresh) {
+        enhance(fresh); // as what it is compared with was
         const moved = fresh.dataset.say && fresh.dataset.say !== element.dataset.say;
-        if (element.innerHTML !== fresh.innerHTML && !element.contains(document.activeElement)) {
-          element.replaceChildren(...fresh.childNodes);
-          enhance(element);
-        }
+        const used = element.contains(document.activeElement);
+        const stale = element.innerHTML !== fresh.innerHTML;
+        if (stale && !used) element.replaceChildren(...fresh.childNodes);
         if (moved) say(fresh.dataset.say);
         element.dataset.say = fresh.dataset.say || "";
-        if (!fresh.dataset.live) {
+        if (!fresh.dataset.live && (element.dataset.reload || !stale || !used)) {
           delete element.dataset.live;
-          if (fresh.dataset.reload) location.reload();
+          if (element.dataset.reload) location.reload(); // for what stands beside it
           return;
         }
       }
@@ -66,13 +68,15 @@ function copying(root) {
   for (const button of root.querySelectorAll("button[data-copy]")) {
     if (!navigator.clipboard) continue;
     button.hidden = false;
+    const label = button.querySelector("span");
+    const before = label.textContent;
+    let soon;
     button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
-      const label = button.querySelector("span");
-      const before = label.textContent;
+      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
       label.textContent = button.dataset.done;
       say(button.dataset.done);
-      setTimeout(() => { label.textContent = before; }, 1600);
+      clearTimeout(soon);
+      soon = setTimeout(() => { label.textContent = before; }, 1600);
     });
   }
 }
@@ -85,15 +89,20 @@ function origins(root) {
   }
 }
 
+// enhance does all this to a page, or to a part of one that has just come.
 function enhance(root) {
   origins(root);
   local(root);
   copying(root);
   once(root);
+  for (const form of root.querySelectorAll("form[data-auto]")) applying(form);
+  for (const form of root.querySelectorAll("form[method=get]")) sparing(form);
   for (const form of root.querySelectorAll("form[data-going]")) {
     if ("file" in form.dataset) sending(form);
     else working(form);
   }
+  for (const input of root.querySelectorAll("input[data-pick]")) picking(input);
+  for (const zones of root.querySelectorAll("#zones")) zones.prepend(new Option("", Intl.DateTimeFormat().resolvedOptions().timeZone));
 }
 
 // progress shows in a block how far something is, unless it is over in a moment,
@@ -107,6 +116,7 @@ function progress(block, stop) {
     if (!block.hidden) say(text);
   };
   const soon = setTimeout(() => {
+    if (!block.isConnected) return; // the answer was faster
     block.hidden = false;
     block.scrollIntoView({ block: "nearest" });
     say(title.textContent);
@@ -265,6 +275,7 @@ function partial(form) {
       const query = new URLSearchParams(new FormData(form));
       query.delete("check");
       query.delete("group_by");
+      leaveFrom(event.target);
       location.assign(form.getAttribute("action") + "?" + query);
     }
   });
@@ -311,11 +322,17 @@ function picking(input) {
   if (document.activeElement === input) offer();
 }
 
-// Filters apply as they are chosen; what was not chosen stays out of the URL.
-for (const form of document.querySelectorAll("form[data-auto]")) {
-  form.addEventListener("change", (event) => { if (event.target.matches("select")) form.requestSubmit(); });
+// Filters apply as they are chosen.
+function applying(form) {
+  form.addEventListener("change", (event) => {
+    if (!event.target.matches("select")) return;
+    leaveFrom(event.target);
+    form.requestSubmit();
+  });
 }
-for (const form of document.querySelectorAll("form[method=get]")) {
+
+// What was not chosen stays out of the URL.
+function sparing(form) {
   form.addEventListener("formdata", ({ formData }) => {
     for (const name of new Set(formData.keys())) {
       const values = formData.getAll(name).filter((value) => value !== "");
@@ -323,6 +340,19 @@ for (const form of document.querySelectorAll("form[method=get]")) {
       for (const value of values) formData.append(name, value);
     }
   });
+}
+
+// leaveFrom remembers the field whose choice leads to another page by itself, and
+// arriveAt goes back to it there: the keyboard chooses one value after the other.
+function leaveFrom(field) {
+  const place = { path: location.pathname, name: field.name, at: [...document.getElementsByName(field.name)].indexOf(field) };
+  sessionStorage.setItem("place", JSON.stringify(place));
+}
+
+function arriveAt() {
+  const place = JSON.parse(sessionStorage.getItem("place"));
+  sessionStorage.removeItem("place");
+  if (place?.path === location.pathname) document.getElementsByName(place.name)[place.at]?.focus();
 }
 
 // buttons are those of a form, which may stand elsewhere.
@@ -355,9 +385,5 @@ addEventListener("pageshow", (event) => {
 
 enhance(document);
 for (const form of document.querySelectorAll("form[data-part]")) partial(form);
-for (const input of document.querySelectorAll("input[data-pick]")) picking(input);
-{
-  const zones = document.getElementById("zones");
-  if (zones) zones.prepend(new Option("", Intl.DateTimeFormat().resolvedOptions().timeZone));
-}
 for (const element of document.querySelectorAll("[data-live]")) live(element);
+arriveAt();
