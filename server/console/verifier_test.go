@@ -561,6 +561,16 @@ func TestVerifyPageByHand(t *testing.T) {
 	b.shows("this is a private key, which must stay where it is")
 	b.press("#keys li:first-child button")
 	b.until(`document.querySelector(".result").dataset.verdict === "UNANCHORED"`, "without the key it is UNANCHORED again")
+	if got := evaluate[string](b, `document.activeElement.ariaLabel`); got != "Remove log.vkey" {
+		t.Errorf("after a key was removed the keyboard is at %q, want the next one's button", got)
+	}
+	b.do(chromedp.SetUploadFiles(chromedp.CSS("#key_files"), []string{key}))
+	b.until(`document.querySelector(".result").dataset.verdict === "VERIFIED"`, "with the same file once more it is VERIFIED again")
+	if err := os.Remove(broken); err != nil {
+		t.Fatal(err)
+	}
+	b.press("#keys li:first-child button")
+	b.until(`document.querySelectorAll(".result")[1].dataset.verdict === "ERROR" && document.querySelector("#say").innerText.endsWith("bad.lkbundle.zip: It could not be checked")`, "what can't be read is an error, and said to be one")
 	german := s.verifier(t, "de-DE")
 	german.shows("Nachweispaket prüfen")
 	german.do(chromedp.SetUploadFiles(chromedp.CSS("#bundle_files"), []string{good}))

@@ -129,7 +129,7 @@ const predicateMembers = {
   instance: checkText, content_type: checkText, version: checkText,
   export_id: shaped(/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/), format: shaped(formatShape), key_id: shaped(/^[0-9a-f]{64}$/),
   as_of: checkCount, artifact_size: checkCount, data_size: checkCount, row_count: checkCount,
-  report_kind: (name, value) => { if (!Object.hasOwn(schema.kinds, value)) throw new Wrong(`${quote(String(value))} is not a report kind`); },
+  report_kind: (name, value) => { if (typeof value !== "string" || !Object.hasOwn(schema.kinds, value)) throw new Wrong(`${quote(String(value))} is not a report kind`); },
   frozen_at: (name, value) => { if (typeof value !== "string" || !isTime(value)) throw new Wrong(`${name} is no time in the canonical form`); },
   filters: (name, value) => { if (value === null || typeof value !== "object" || Array.isArray(value)) throw new Wrong("filters are no object"); },
 };

@@ -55,6 +55,7 @@ function showKeys() {
     remove.addEventListener("click", () => {
       pinned.splice(pinned.indexOf(p), 1);
       showKeys();
+      (byID("keys").querySelector("button") ?? byID("key_files")).focus(); // this one is gone
     });
     return make("li", {}, make("span", {}, make("strong", { text: p.name }), make("br"), make("code", { text: describe(p.text) })), remove);
   }));
@@ -97,30 +98,32 @@ onmessage = async ({ data: { blob, texts } }) => {
   }
 }
 
-// check verifies a bundle and tells take of what comes.
-async function check(blob, texts, take) {
+// check verifies a bundle, tells take of what comes, and gives what ends it early.
+function check(blob, texts, take) {
   const worker = newWorker();
   if (worker === null) {
-    let done = 0;
-    try {
-      take({ result: await licensekit.verify(blob, licensekit.readTrust(texts), (step) => take({ step }), (n) => take({ done: done += n })) });
-    } catch (e) {
-      take({ error: String(e.message || e) });
-    }
-    return;
+    checkHere(blob, texts, take);
+    return () => {};
   }
-  await new Promise((end) => {
-    worker.onmessage = ({ data }) => {
-      take(data);
-      if (data.result || data.error) end();
-    };
-    worker.onerror = (e) => {
-      take({ error: e.message || t("the check could not be started") });
-      end();
-    };
-    worker.postMessage({ blob, texts });
-  });
-  worker.terminate();
+  worker.onmessage = ({ data }) => {
+    if (data.result || data.error) worker.terminate();
+    take(data);
+  };
+  worker.onerror = (e) => {
+    worker.terminate();
+    take({ error: e.message || t("the check could not be started") });
+  };
+  worker.postMessage({ blob, texts });
+  return () => worker.terminate();
+}
+
+async function checkHere(blob, texts, take) {
+  let done = 0;
+  try {
+    take({ result: await licensekit.verify(blob, licensekit.readTrust(texts), (step) => take({ step }), (n) => take({ done: done += n })) });
+  } catch (e) {
+    take({ error: String(e.message || e) });
+  }
 }
 
 const verdicts = {
@@ -145,29 +148,29 @@ function addBundle(file) {
   byID("results_part").hidden = false;
   const view = make("article", { class: "result" });
   byID("results").append(view);
-  const bundle = { file, view, run: 0 };
+  const bundle = { file, view, run: 0, stop: () => {} };
   bundles.push(bundle);
   verifyBundle(bundle);
 }
 
 function again() { for (const bundle of bundles) verifyBundle(bundle); }
 
-async function verifyBundle(bundle) {
+function verifyBundle(bundle) {
   const run = ++bundle.run;
+  bundle.stop();
   const progress = make("progress", { max: String(Math.max(1, 2.2 * bundle.file.size)), value: "0", "aria-label": t("Checking %s", bundle.file.name) });
   const steps = make("ol", { class: "steps" });
   bundle.view.dataset.verdict = "";
   bundle.view.replaceChildren(make("h3", { text: bundle.file.name }), progress, steps);
-  await check(bundle.file, pinned.map((p) => p.text), (said) => {
+  bundle.stop = check(bundle.file, pinned.map((p) => p.text), (said) => {
     if (run !== bundle.run) return; // it is checked anew
     if (said.step) steps.append(stepView(said.step));
     if (said.done) progress.value = said.done;
     if (said.error) progress.replaceWith(make("p", { class: "verdict error" }, make("strong", { text: t("It could not be checked") }), said.error));
-    if (said.result) {
-      progress.replaceWith(...conclusion(said.result));
-      byID("say").textContent = `${bundle.file.name}: ${said.result.verdict}`;
-    }
-    if (said.result || said.error) bundle.view.dataset.verdict = said.result ? said.result.verdict : "ERROR";
+    if (said.result) progress.replaceWith(...conclusion(said.result));
+    if (!said.result && !said.error) return;
+    bundle.view.dataset.verdict = said.result ? said.result.verdict : "ERROR";
+    byID("say").textContent = `${bundle.file.name}: ${said.result ? said.result.verdict : t("It could not be checked")}`;
   });
 }
 
@@ -211,11 +214,19 @@ async function take(files) {
   }
 }
 
+// chosen gives the files of a field, which forgets them: the same ones may be chosen
+// once more.
+function chosen(field) {
+  const files = [...field.files];
+  field.value = "";
+  return files;
+}
+
 byID("key_files").addEventListener("change", async (event) => {
-  for (const file of event.target.files) addKey(file.name, (await file.slice(0, 64 << 10).text()));
+  for (const file of chosen(event.target)) addKey(file.name, (await file.slice(0, 64 << 10).text()));
 });
 byID("bundle_files").addEventListener("change", (event) => {
-  for (const file of event.target.files) addBundle(file);
+  for (const file of chosen(event.target)) addBundle(file);
 });
 byID("key_add").addEventListener("click", () => {
   if (addKey(t("pasted key"), byID("key_text").value)) byID("key_text").value = "";
