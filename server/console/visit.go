@@ -3,7 +3,6 @@ package console
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -147,14 +146,7 @@ func (v *visit) passOn(path string) error {
 	if w.refused == nil {
 		return nil
 	}
-	var body struct {
-		Error client.Error `json:"error"`
-	}
-	if err := json.Unmarshal(w.refused.Bytes(), &body); err != nil {
-		return err
-	}
-	body.Error.Status = w.status
-	return &body.Error
+	return refusalOf(w.status, w.refused.Bytes())
 }
 
 // passed lets a response through, unless it is an error.
