@@ -80,14 +80,18 @@ func (w *ranged) WriteHeader(status int) {
 		return
 	}
 	w.refused = true
-	w.server.fail(w.ResponseWriter, w.request.Request, refusal(status))
+	w.server.fail(w.ResponseWriter, w.request.Request, refusal(status, w.Header().Get("Content-Range") != ""))
 }
 
-func refusal(status int) error {
-	switch status {
-	case http.StatusRequestedRangeNotSatisfiable:
+// refusal is an error of http.ServeContent, which says how long a file is where a
+// range lies outside of it, and nothing where it can't read the range.
+func refusal(status int, outside bool) error {
+	switch {
+	case status == http.StatusRequestedRangeNotSatisfiable && !outside:
+		return &problem{status: status, code: "RANGE_NOT_SATISFIABLE", message: "the Range header can't be read", detail: "it takes ranges such as bytes=0-99"}
+	case status == http.StatusRequestedRangeNotSatisfiable:
 		return &problem{status: status, code: "RANGE_NOT_SATISFIABLE", message: "the range lies outside of the file", detail: "Content-Range says how long it is"}
-	case http.StatusPreconditionFailed:
+	case status == http.StatusPreconditionFailed:
 		return &problem{status: status, code: "PRECONDITION_FAILED", message: "the file is not the one that the request is about"}
 	}
 	return fmt.Errorf("serve the file: status %d", status)
