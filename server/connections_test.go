@@ -1,14 +1,17 @@
 package server
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"testing"
 	"time"
 )
 
-// knockAt opens a connection that says nothing, and tells whether it was let in.
+// knockAt opens a connection, and tells whether it was let in: then it is answered,
+// and stays open.
 func knockAt(t *testing.T, address string) (net.Conn, bool) {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
@@ -16,10 +19,13 @@ func knockAt(t *testing.T, address string) (net.Conn, bool) {
 		return nil, false
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	io.WriteString(conn, "GET /health HTTP/1.1\r\nHost: licensekit\r\n\r\n") // who is not let in may notice here
 	_, err = conn.Read(make([]byte, 1))
-	timeout, ok := err.(net.Error)
-	return conn, ok && timeout.Timeout()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("a connection is neither answered nor closed: %v", err)
+	}
+	return conn, err == nil
 }
 
 // An address holds a quarter of the connections, a trusted proxy all of them,

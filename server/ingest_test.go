@@ -43,7 +43,7 @@ func (s *site) wantAccount(t *testing.T, path, contentType, body string, want [4
 	return got
 }
 
-// sequence is the number of activities in the ledger.
+// count is the number of activities in the ledger.
 func (s *site) count(t *testing.T) int64 {
 	t.Helper()
 	n, err := s.sequence(t.Context())

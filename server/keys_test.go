@@ -81,7 +81,7 @@ func TestKeysThatAreRefused(t *testing.T) {
 		`{"name":" "}`: {422, "VALIDATION_ERROR", "name"},
 		`{"name":"` + strings.Repeat("n", 129) + `"}`:      {422, "VALIDATION_ERROR", "name"},
 		`{"name":"n","scopes":[]}`:                         {422, "VALIDATION_ERROR", "scopes"},
-		`{"name":"n","scopes":["root"]}`:                   {422, "VALIDATION_ERROR", `scopes "root" must be one of`[:13]},
+		`{"name":"n","scopes":["root"]}`:                   {422, "VALIDATION_ERROR", `scopes "root"`},
 		`{"name":"n","allowed_cidrs":["everywhere"]}`:      {422, "VALIDATION_ERROR", "allowed_cidrs"},
 		`{"name":"n","expires_at":"2001-01-01T00:00:00Z"}`: {422, "VALIDATION_ERROR", "future"},
 		`{"name":"n","expires_at":"tomorrow"}`:             {422, "VALIDATION_ERROR", "RFC 3339"},

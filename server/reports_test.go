@@ -15,7 +15,7 @@ import (
 // fact is an activity that a test sent, by the names of the contract.
 type fact map[string]any
 
-// facts are 300 activities, an hour apart, of every sort; in each tenth day
+// facts are 300 activities, an hour apart, of every sort.
 func facts() (all []fact) {
 	begin := time.Date(2026, 1, 1, 0, 30, 0, 0, time.UTC)
 	for i := range 300 {

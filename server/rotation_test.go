@@ -115,10 +115,10 @@ func (s *site) wantNoGaps(t *testing.T, indexes []int64, old, new string) {
 	t.Helper()
 	slices.Sort(indexes)
 	missing := slices.IndexFunc(indexes, func(index int64) bool { _, at := slices.BinarySearch(indexes, index-1); return index > 0 && !at })
-	rotation := indexes[missing] - 1
 	if missing < 0 || int64(len(indexes))+1 != s.checkpoint(t).Size || len(slices.Compact(indexes)) != len(indexes) {
 		t.Fatalf("log indexes %v in a log of %d; want all but one, each once", indexes, s.checkpoint(t).Size)
 	}
+	rotation := indexes[missing] - 1
 	leaf, err := s.exports.Log().Entry(rotation)
 	if err != nil {
 		t.Fatal(err)
