@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,7 +47,24 @@ type Backup struct {
 	Bytes     int64    `json:"blob_bytes"`
 	Copied    int64    `json:"copied"`            // blobs that were not there before
 	NoKeys    bool     `json:"no_keys,omitempty"` // the signing keys are kept elsewhere, and are not in it
-	Damaged   []string `json:"damaged,omitempty"` // blobs that are damaged or missing in the original
+	Damaged   []string `json:"damaged,omitempty"` // what is damaged or missing in the original, each a name and maybe a colon and how
+}
+
+func (b *Backup) note(name string, how error) {
+	b.Damaged = append(b.Damaged, fmt.Sprintf("%s: %v", name, how))
+}
+
+// lacksMore is what a backup lacks, as reading it has shown, and not because the
+// original did.
+func (b *Backup) lacksMore(read *Backup) (lost []string) {
+	for _, damage := range read.Damaged {
+		name, _, _ := strings.Cut(damage, ":")
+		known := func(d string) bool { before, _, _ := strings.Cut(d, ":"); return before == name }
+		if !slices.ContainsFunc(b.Damaged, known) {
+			lost = append(lost, damage)
+		}
+	}
+	return lost
 }
 
 // Transfer says what to copy from where.
@@ -63,7 +81,8 @@ type Transfer struct {
 // is read, then blobs are copied, so that all that both name is there; then the
 // logs and keys. Blobs and full tiles that are there stay. Everything is verified
 // in its new place: blobs are hashed, the log's leaves and the database's values
-// are read.
+// are read. Blobs, cosigned checkpoints and witnesses that are damaged in the
+// original are named in the result, and take the place of nothing.
 //
 // A first backup that is cut short has no [backupFile] and no format file, and
 // is taken for a data directory by nobody. A later one adds files that never
@@ -199,8 +218,8 @@ func (t *Transfer) restore(ctx context.Context) (*Backup, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(got.Damaged) > len(b.Damaged) || got.Entries < b.Entries {
-		return nil, fmt.Errorf("%w: it has %d log entries of %d; damaged: %v", ErrNoBackup, got.Entries, b.Entries, got.Damaged)
+	if lost := b.lacksMore(got); len(lost) > 0 || got.Entries < b.Entries {
+		return nil, fmt.Errorf("%w: it has %d log entries of %d; damaged: %s", ErrNoBackup, got.Entries, b.Entries, cmp.Or(strings.Join(lost, "; "), "nothing"))
 	}
 	return b, t.copyFile(formatFile, formatFile, 0o600)
 }
@@ -251,7 +270,7 @@ func (t *Transfer) carry(ctx context.Context, from *Directory) (*Backup, error) 
 	if err := placeKeys(); err != nil {
 		return nil, err
 	}
-	if err := t.copyFile(witnessesFile, witnessesFile, 0o600); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := t.copyWitnesses(from, b); err != nil {
 		return nil, err
 	}
 	if err := durable.Rename(database, filepath.Join(t.To, databaseFile)); err != nil {
@@ -307,6 +326,20 @@ func (t *Transfer) stage(path string) (staged string, err error) {
 		return "", errors.Join(err, os.Remove(f.Name()))
 	}
 	return f.Name(), nil
+}
+
+// copyWitnesses copies their keys. A damaged file takes no other's place.
+func (t *Transfer) copyWitnesses(from *Directory, b *Backup) error {
+	if _, err := evidence.ReadWitnesses(from.Witnesses()); err != nil {
+		b.note(witnessesFile, err)
+		if _, err := os.Lstat(filepath.Join(t.To, witnessesFile)); err == nil {
+			return nil
+		}
+	}
+	if err := t.copyFile(witnessesFile, witnessesFile, 0o600); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // copyFile replaces a file by another one, unless they are the same.
@@ -403,7 +436,7 @@ func (t *Transfer) copyLogs(ctx context.Context, from *Directory, keys string, g
 		if had == l.Origin() {
 			closedSince, to = to, at
 		}
-		err = t.copyLog(ctx, to, &Log{Log: l, Key: record}, blobs, b)
+		err = t.copyLog(ctx, from, to, &Log{Log: l, Key: record}, blobs, b)
 		if err = errors.Join(err, l.Close()); err != nil {
 			return nil, err
 		}
@@ -414,7 +447,7 @@ func (t *Transfer) copyLogs(ctx context.Context, from *Directory, keys string, g
 		to = filepath.Join(t.staging(), nextLogDir)
 		place = func() error { return replaceLog(at, closedSince, to) }
 	}
-	return place, t.copyLog(ctx, to, growing, blobs, b)
+	return place, t.copyLog(ctx, from, to, growing, blobs, b)
 }
 
 // replaceLog gives the log at a path another name, or removes it if that is "",
@@ -434,13 +467,17 @@ func replaceLog(path, closed, next string) error {
 	return err
 }
 
-func (t *Transfer) copyLog(ctx context.Context, to string, l *Log, blobs *blobstore.Store, b *Backup) error {
+func (t *Transfer) copyLog(ctx context.Context, from *Directory, to string, l *Log, blobs *blobstore.Store, b *Backup) error {
 	if origin, err := originIn(to, b.Instance); err == nil && origin != l.Origin() { // the log was restarted since
 		if err := os.RemoveAll(to); err != nil {
 			return err
 		}
 	}
-	return l.CopyTo(ctx, to, func(index int64, leaf []byte) error {
+	damaged, err := damagedCosigned(l, from, b)
+	if err != nil {
+		return err
+	}
+	return l.CopyTo(ctx, to, damaged, func(index int64, leaf []byte) error {
 		t.Progress(int64(len(leaf)))
 		kind, err := evidence.LeafType(leaf)
 		if err != nil || kind != evidence.PredicateType {
@@ -456,6 +493,27 @@ func (t *Transfer) copyLog(ctx context.Context, to string, l *Log, blobs *blobst
 		}
 		return err
 	})
+}
+
+// damagedCosigned gives the sizes of those kept checkpoints of a log that are not
+// whole. One that the log does not continue is no damage: others have seen it.
+func damagedCosigned(l *Log, from *Directory, b *Backup) (damaged []int64, err error) {
+	sizes, err := l.CosignedSizes()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := evidence.ReadWitnesses(from.Witnesses()); err != nil { // noted when they are copied
+		return sizes, nil
+	}
+	for _, size := range sizes {
+		err := l.checkKept(size, from.Witnesses())
+		if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrRolledBack) {
+			continue
+		}
+		b.note(fmt.Sprintf("log %s cosigned %d", l.Origin(), size), err)
+		damaged = append(damaged, size)
+	}
+	return damaged, nil
 }
 
 // copyBlobs adds the blobs that are not there, and hashes all.
@@ -507,7 +565,7 @@ func (t *Transfer) copyBlob(ctx context.Context, to *blobstore.Store, path strin
 		return err
 	}
 	if got := blobstore.Ref(hash.Sum(nil)); got != ref {
-		b.Damaged = append(b.Damaged, fmt.Sprintf("blob %s: its content has the digest %s", ref, got))
+		b.note("blob "+ref.String(), fmt.Errorf("its content has the digest %s", got))
 		return nil
 	}
 	if _, _, err := w.Commit(); err != nil {

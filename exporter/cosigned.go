@@ -21,7 +21,7 @@ var (
 	ErrCheckpoint = errors.New("the checkpoint was not taken")
 	// ErrCheckpointDamaged says that a cosigned checkpoint was damaged after it
 	// was kept.
-	ErrCheckpointDamaged = errors.New("the cosigned checkpoint is damaged")
+	ErrCheckpointDamaged = tilelog.ErrUnsound
 	// ErrNotCosigned says that no cosigned checkpoint covers an export yet.
 	ErrNotCosigned = errors.New("no cosigned checkpoint covers it")
 )
@@ -90,36 +90,48 @@ func (l *Log) readKept(size int64, known []witness.Key) (*witness.Cosigned, erro
 	if err != nil && !errors.Is(err, ErrRolledBack) {
 		return nil, err
 	}
-	key, keyErr := evidence.ParseLogKey([]byte(l.Key.VerifierKey))
-	if keyErr != nil {
-		return nil, keyErr
-	}
-	c, readErr := key.ReadCosigned(head.Signed, known)
+	c, readErr := l.cosignatures(head, known)
 	if readErr != nil {
-		return nil, fmt.Errorf("%w: %d of %s: %w", ErrCheckpointDamaged, size, l.Origin(), readErr)
+		return nil, readErr
 	}
 	return c, err
 }
 
-// Cosigned is the kept checkpoint of a size, as [tilelog.Log.Cosigned] gives it.
-// Errors: [ErrCheckpointDamaged] too.
-func (l *Log) Cosigned(size int64) (tilelog.Head, error) {
-	head, err := l.Log.Cosigned(size)
-	return head, unsound(err)
-}
-
-// NewestCosigned is the largest kept checkpoint. Errors: as those of
-// [Log.Cosigned].
-func (l *Log) NewestCosigned() (tilelog.Head, error) {
-	head, err := l.Log.NewestCosigned()
-	return head, unsound(err)
-}
-
-func unsound(err error) error {
-	if errors.Is(err, tilelog.ErrUnsound) {
-		return fmt.Errorf("%w: %w", ErrCheckpointDamaged, err)
+// cosignatures reads those on a kept checkpoint. Errors: [ErrCheckpointDamaged].
+func (l *Log) cosignatures(head tilelog.Head, known []witness.Key) (*witness.Cosigned, error) {
+	key, err := evidence.ParseLogKey([]byte(l.Key.VerifierKey))
+	if err != nil {
+		return nil, err
 	}
-	return err
+	c, err := key.ReadCosigned(head.Signed, known)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrCheckpointDamaged, err)
+	}
+	return c, err
+}
+
+// checkKept wants the kept checkpoint of a size to be of the log's tree, and each
+// cosignature on it to be a known witness's. Errors: fs.ErrNotExist,
+// [ErrRolledBack], and what is damaged.
+func (l *Log) checkKept(size int64, witnesses string) error {
+	head, err := l.Cosigned(size)
+	if err != nil {
+		return err
+	}
+	known, err := evidence.ReadWitnesses(witnesses) // now: they are named before what they signed is kept
+	if err != nil {
+		return err
+	}
+	c, err := l.cosignatures(head, known)
+	switch {
+	case err != nil:
+		return err
+	case len(c.By) == 0:
+		return fmt.Errorf("no known witness signed it; %d of the signatures on it are by others", len(c.Strangers))
+	case len(c.Strangers) > 0:
+		return fmt.Errorf("%d of the signatures on it are by nobody that is known", len(c.Strangers))
+	}
+	return nil
 }
 
 // readCosigned reads a checkpoint of whichever log, with at least one known
@@ -261,21 +273,17 @@ func (e *Exporter) checkCosigned(r *CheckResult, l *Log) error {
 	if err != nil {
 		return err
 	}
-	known, err := evidence.ReadWitnesses(e.witnesses)
-	if err != nil {
+	if _, err := evidence.ReadWitnesses(e.witnesses); err != nil {
 		r.note("log", witnessesFile, err)
 		return nil
 	}
 	for _, size := range sizes {
-		head, err := l.Cosigned(size)
+		err := l.checkKept(size, e.witnesses)
 		if errors.Is(err, ErrRolledBack) && (l.Closed() || e.Behind() != nil) { // for that it was closed, or is behind, which is told of it
 			continue
 		}
-		if err == nil {
-			_, c, readErr := e.readCosigned(head.Signed, known)
-			if err = readErr; err == nil && len(c.Strangers) > 0 {
-				err = fmt.Errorf("%d of the signatures on it are by nobody that is known", len(c.Strangers))
-			}
+		if errors.Is(err, fs.ErrNotExist) { // it was just set aside
+			continue
 		}
 		r.note("log", fmt.Sprintf("%s cosigned %d", l.Origin(), size), err)
 	}

@@ -3,6 +3,7 @@ package command
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -18,7 +19,9 @@ func (env *Env) backup() *cli.Command {
 		Description: "Artifacts and log entries that DEST has already are not copied again; all that it\n" +
 			"holds in the end is verified: every blob is hashed, every log entry and every value of\n" +
 			"the database is read. A first backup that is interrupted is taken for a data directory\n" +
-			"by nobody; a later one leaves what was there as good as it was.\n\n" +
+			"by nobody; a later one leaves what was there as good as it was. Artifacts, cosigned\n" +
+			"checkpoints and witnesses' keys that are damaged in the original are named, and take the\n" +
+			"place of nothing that DEST has.\n\n" +
 			"   licensekit backup /mnt/backup/licensekit\n" +
 			"   licensekit backup --data /var/lib/licensekit --json /mnt/backup/licensekit\n\n" +
 			"Signing keys are in it, unless --keys keeps them elsewhere. An anchor is not.\n\n" +
@@ -51,7 +54,7 @@ func (env *Env) runBackup(c *cli.Context) error {
 		return err
 	}
 	if len(b.Damaged) > 0 {
-		return failed(fmt.Errorf("the original is damaged: %v", b.Damaged), "the rest is in the backup; licensekit check says more")
+		return failed(fmt.Errorf("the original is damaged: %s", strings.Join(b.Damaged, "; ")), "the rest is in the backup; licensekit check says more")
 	}
 	return nil
 }
@@ -112,5 +115,8 @@ func (env *Env) runRestore(c *cli.Context) error {
 		return backupHint(err, c.String("data"))
 	}
 	fmt.Fprintf(env.Stderr, "this is the state of %s, with %d log entries; if the original froze reports after that, run licensekit log restart before licensekit serve\n", b.Finished.Format(time.RFC3339), b.Entries)
+	if len(b.Damaged) > 0 {
+		fmt.Fprintf(env.Stderr, "warning: the original was damaged when the backup was made: %s\n", strings.Join(b.Damaged, "; "))
+	}
 	return env.tellBackup(c, b)
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"slices"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -12,16 +14,18 @@ import (
 
 // CopyTo copies the log, as its checkpoint has it, to another directory, which
 // may hold an earlier state of it: full tiles that are there are not written
-// again. The checkpoint comes last, and then every leaf of the copy is read and
-// verified. each is told of the leaves that stand in it.
-func (l *Log) CopyTo(ctx context.Context, dir string, each func(index int64, leaf []byte) error) error {
-	if err := l.copyTo(ctx, dir, each); err != nil {
+// again, and cosigned checkpoints of the sizes that are named as damaged do not
+// take the place of any that is there. The checkpoint comes last, and then every
+// leaf of the copy is read and verified. each is told of the leaves that stand in
+// it.
+func (l *Log) CopyTo(ctx context.Context, dir string, damaged []int64, each func(index int64, leaf []byte) error) error {
+	if err := l.copyTo(ctx, dir, damaged, each); err != nil {
 		return fmt.Errorf("copy log %s to %s: %w", l.Origin(), dir, err)
 	}
 	return nil
 }
 
-func (l *Log) copyTo(ctx context.Context, dir string, each func(index int64, leaf []byte) error) error {
+func (l *Log) copyTo(ctx context.Context, dir string, damaged []int64, each func(index int64, leaf []byte) error) error {
 	root, err := openRoot(dir)
 	if err != nil {
 		return err
@@ -33,23 +37,37 @@ func (l *Log) copyTo(ctx context.Context, dir string, each func(index int64, lea
 			return err
 		}
 	}
-	sizes, err := l.CosignedSizes()
-	if err != nil {
+	if err := errors.Join(l.copyCosigned(to, damaged), l.copyAhead(to)); err != nil {
 		return err
 	}
-	for _, name := range append(cosignedNames(sizes), aheadName, checkpointName) {
-		if err := l.copyCheckpoint(to, name, head); err != nil {
-			return err
-		}
+	if err := to.publish(checkpointName, head.write); err != nil {
+		return err
 	}
 	return verifyCopy(ctx, dir, l.verifier, each)
 }
 
-func cosignedNames(sizes []int64) (names []string) {
-	for _, size := range sizes {
-		names = append(names, cosignedName(size))
+func (l *Log) copyCosigned(to *disk, damaged []int64) error {
+	sizes, err := l.CosignedSizes()
+	if err != nil {
+		return err
 	}
-	return names
+	for _, size := range sizes {
+		name := cosignedName(size)
+		if _, err := to.root.Lstat(name); err == nil && slices.Contains(damaged, size) {
+			continue
+		}
+		signed, err := l.disk.readSmall(name)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrUnsound) { // just set aside, or too long
+			continue
+		}
+		if err == nil {
+			err = to.publish(name, (&Head{Signed: signed}).write)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *Log) copyLevel(ctx context.Context, to *disk, level int, size int64) error {
@@ -69,17 +87,16 @@ func (l *Log) copyLevel(ctx context.Context, to *disk, level int, size int64) er
 	return nil
 }
 
-// copyCheckpoint copies the file of a checkpoint; the log's own is the one that
-// the tiles are of.
-func (l *Log) copyCheckpoint(to *disk, name string, head Head) error {
-	if name == checkpointName {
-		return to.publish(name, head.write)
+// copyAhead copies what is missing nearly always.
+func (l *Log) copyAhead(to *disk) error {
+	signed, err := l.disk.readSmall(aheadName)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return to.remove(aheadName)
+	case err != nil:
+		return err
 	}
-	signed, err := l.disk.readSmall(name)
-	if err != nil { // ahead is missing nearly always
-		return to.remove(name)
-	}
-	return to.publish(name, (&Head{Signed: signed}).write)
+	return to.publish(aheadName, (&Head{Signed: signed}).write)
 }
 
 func verifyCopy(ctx context.Context, dir string, verifier note.Verifier, each func(index int64, leaf []byte) error) error {

@@ -15,7 +15,7 @@ const cosignedDir = "cosigned"
 
 // ErrUnsound says that a kept file is no checkpoint of the log's, or not that of
 // its size: it was damaged after it was kept.
-var ErrUnsound = errors.New("the kept checkpoint is damaged")
+var ErrUnsound = errors.New("the cosigned checkpoint is damaged")
 
 func cosignedName(size int64) string { return cosignedDir + "/" + strconv.FormatInt(size, 10) }
 
