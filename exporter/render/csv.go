@@ -74,3 +74,11 @@ const guard = '\''
 // guarded holds the characters that text with a guard begins with. The guard
 // is one of them, or text that begins with it would lose it in decoding.
 var guarded = [256]bool{'=': true, '+': true, '-': true, '@': true, '\t': true, '\r': true, guard: true}
+
+// GuardText gives text the guard that it may need, for CSV that is no artifact.
+func GuardText(text string) string {
+	if text != "" && guarded[text[0]] {
+		return string(guard) + text
+	}
+	return text
+}

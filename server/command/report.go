@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"licensekit/exporter/render"
 	"licensekit/exporter/report"
 	"licensekit/exporter/rfc4180"
 	"licensekit/server/client"
@@ -21,8 +23,8 @@ func (env *Env) report() *cli.Command {
 		Usage:     "print a report as it is now",
 		ArgsUsage: "KIND",
 		Description: "Kinds are " + strings.Join(report.KindNames(), ", ") + ".\n" +
-			"Prints up to --limit rows of each section, and how many there are beyond; the\n" +
-			"usage ledger newest first. Freeze an export to get a report whole.\n\n" +
+			"Prints up to --limit rows of each section, how many there are beyond, and the totals\n" +
+			"of all; the usage ledger newest first. Freeze an export to get a report whole.\n\n" +
 			"   licensekit report usage-summary --filter group_by=customer_id\n" +
 			"   licensekit report license-audit --filter license_id=lic_001_1 --csv\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 usage.",
@@ -62,74 +64,101 @@ func (env *Env) printReport(c *cli.Context, api *client.Client, kind string, fil
 	if c.Bool("json") {
 		return env.printJSON(live)
 	}
-	sections := make([]string, 0, len(live.Columns))
-	for name := range live.Columns {
-		sections = append(sections, name)
-	}
-	slices.Sort(sections)
-	for _, name := range sections {
+	rows := 0
+	for _, name := range readingOrder(live.Columns) {
+		rows += len(live.Rows[name])
 		if err := env.printSection(c, &live, name); err != nil {
 			return err
 		}
 	}
-	if page.NextCursor != nil {
+	switch {
+	case page.NextCursor != nil:
 		fmt.Fprintln(env.Stderr, "there are older rows; freeze an export to get them all")
+	case rows == 0:
+		fmt.Fprintln(env.Stderr, "nothing matches; are the filters right?")
 	}
 	return nil
+}
+
+// sectionOrder is the one in which people read: what there is, then what was
+// done with it.
+var sectionOrder = []string{"customers", "licenses", "subscriptions", "orders", "usage", "activities"}
+
+func readingOrder(columns map[string][]report.Column) []string {
+	return slices.SortedFunc(maps.Keys(columns), func(a, b string) int {
+		return slices.Index(sectionOrder, a) - slices.Index(sectionOrder, b)
+	})
 }
 
 func (env *Env) printSection(c *cli.Context, live *report.Live, name string) error {
 	columns := live.Columns[name]
-	names := make([]string, len(columns))
-	for i, column := range columns {
-		names[i] = column.Name
+	print := env.printRows
+	if c.Bool("csv") {
+		print = env.printCSV
 	}
-	print := env.sectionPrinter(c, name, names)
-	for _, row := range live.Rows[name] {
-		cells := make([]string, len(columns))
-		for i, column := range columns {
-			cells[i] = cellText(row[column.Name])
-		}
-		print.row(cells...)
-	}
-	if err := print.print(); err != nil {
+	if err := print(live, name, columns); err != nil {
 		return err
 	}
 	if omitted := live.Omitted[name]; omitted > 0 {
-		fmt.Fprintf(env.Stderr, "%s: %d more rows; --limit shows up to 200, an export has them all\n", name, omitted)
+		noun := "rows"
+		if omitted == 1 {
+			noun = "row"
+		}
+		fmt.Fprintf(env.Stderr, "%s: %d more %s; --limit shows up to 200, an export has them all\n", name, omitted, noun)
 	}
 	return nil
 }
 
-// printer takes the rows of a section.
-type printer interface {
-	row(cells ...string)
-	print() error
-}
-
-func (env *Env) sectionPrinter(c *cli.Context, section string, names []string) printer {
-	if c.Bool("csv") {
-		out := &csvPrinter{env: env, section: section}
-		out.text = rfc4180.AppendRecord(out.text, append([]string{"section"}, names...)...)
-		return out
-	}
+// printRows prints a section as a table, with a line of totals where any column
+// is added up.
+func (env *Env) printRows(live *report.Live, section string, columns []report.Column) error {
 	fmt.Fprintf(env.Stdout, "%s\n", strings.ToUpper(section))
-	return env.table(names...)
+	totals, summed := live.Totals[section], false
+	head, foot := make([]string, len(columns)), make([]string, len(columns))
+	right := map[int]bool{}
+	for i, column := range columns {
+		head[i], foot[i] = column.Name, " " // for an empty cell shows a dash
+		right[i] = column.Type == report.Integer
+		if total, ok := totals[column.Name]; ok {
+			foot[i], summed = strconv.FormatInt(total, 10), true
+		}
+	}
+	t := env.table(head...)
+	t.right = right
+	for _, row := range live.Rows[section] {
+		cells := make([]string, len(columns))
+		for i, column := range columns {
+			cells[i] = cellText(row[column.Name])
+		}
+		t.row(cells...)
+	}
+	if summed && len(live.Rows[section]) > 0 {
+		foot[0] = "TOTAL"
+		t.row(foot...)
+	}
+	return t.print()
 }
 
-// csvPrinter gathers a section as CSV; it is a page, so it is small.
-type csvPrinter struct {
-	env     *Env
-	section string
-	text    []byte
-}
-
-func (p *csvPrinter) row(cells ...string) {
-	p.text = rfc4180.AppendRecord(p.text, append([]string{p.section}, cells...)...)
-}
-
-func (p *csvPrinter) print() error {
-	_, err := p.env.Stdout.Write(p.text)
+// printCSV prints a section as the CSV of an export would have it, in which no
+// text is taken for a formula.
+func (env *Env) printCSV(live *report.Live, section string, columns []report.Column) error {
+	record := []string{"section"}
+	for _, column := range columns {
+		record = append(record, column.Name)
+	}
+	text := rfc4180.AppendRecord(nil, record...)
+	for _, row := range live.Rows[section] {
+		record = append(record[:0], section)
+		for _, column := range columns {
+			cell := cellText(row[column.Name])
+			if column.Type == report.String {
+				cell = render.GuardText(cell)
+			}
+			record = append(record, cell)
+		}
+		text = rfc4180.AppendRecord(text, record...)
+	}
+	_, err := env.Stdout.Write(text)
 	return err
 }
 

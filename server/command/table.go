@@ -14,6 +14,7 @@ type table struct {
 	env    *Env
 	rows   [][]string
 	widths []int
+	right  map[int]bool // columns whose cells stand at their right end, as numbers do
 }
 
 func (env *Env) table(head ...string) *table {
@@ -40,13 +41,23 @@ func (t *table) row(cells ...string) {
 func (t *table) print() error {
 	const gap = 2
 	w := bufio.NewWriter(t.env.Stdout)
+	var line strings.Builder
 	for _, row := range t.rows {
+		line.Reset()
 		for i, cell := range row {
-			w.WriteString(cell)
+			room := strings.Repeat(" ", t.widths[i]-uniseg.StringWidth(cell))
+			switch {
+			case t.right[i]:
+				cell = room + cell
+			case i < len(row)-1:
+				cell += room
+			}
+			line.WriteString(cell)
 			if i < len(row)-1 {
-				w.WriteString(strings.Repeat(" ", t.widths[i]-uniseg.StringWidth(cell)+gap))
+				line.WriteString(strings.Repeat(" ", gap))
 			}
 		}
+		w.WriteString(strings.TrimRight(line.String(), " "))
 		w.WriteByte('\n')
 	}
 	return w.Flush()

@@ -30,3 +30,26 @@ func TestTableAlignsWideText(t *testing.T) {
 		t.Errorf("got:\n%s\nwant:\n%s", out.String(), want)
 	}
 }
+
+func TestTableAlignsNumbersRight(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	table := (&Env{Stdout: &out}).table("id", "amount", "name", "n")
+	table.right = map[int]bool{1: true, 3: true}
+	table.row("a", "9007199254740991", "x", "1")
+	table.row("b", "-3", "東京", "")
+	table.row("TOTAL", "5", " ", " ")
+	if err := table.print(); err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Join([]string{
+		"id               amount  name  n",
+		"a      9007199254740991  x     1",
+		"b                    -3  東京  -",
+		"TOTAL                 5",
+		"",
+	}, "\n")
+	if out.String() != want {
+		t.Errorf("got:\n%s\nwant:\n%s", out.String(), want)
+	}
+}
