@@ -211,11 +211,12 @@ func amountsWidth(set *typeset.Setter, bars []bar, size float64) float64 {
 
 // drawSpans sets bars that stand, along an axis of time.
 func drawSpans(p *pages, width float64, u chartUnit, spans []timeBar) {
-	const height, axisWidth, size = 118.0, 58.0, 7.5
+	const height, size = 118.0, 7.5
 	p.room(height + 40)
+	a := newAxis(spans, p.y, height)
+	axisWidth := a.width(p.set, size)
 	x := sideMargin + axisWidth
 	width -= axisWidth
-	a := newAxis(spans, p.y, height)
 	for v := a.low; v <= a.high+a.step/2; v += a.step {
 		p.canvas.Rect(x, a.place(v), width, 0.4, hairline)
 		p.textRight(x-8, a.place(v)+2.5, size, typeset.Regular, quiet, grouped(int64(math.Round(v))))
@@ -244,6 +245,15 @@ func newAxis(spans []timeBar, top, height float64) axis {
 		high += step
 	}
 	return axis{low, high, step, top, height}
+}
+
+// width is the room that the values beside the axis need.
+func (a axis) width(set *typeset.Setter, size float64) float64 {
+	width := 58.0
+	for _, end := range []float64{a.low, a.high} {
+		width = max(width, float64(set.Measure(typeset.Regular, grouped(int64(end))))*size/1000+8)
+	}
+	return width
 }
 
 func (a axis) place(v float64) float64 { return a.top + a.height*(a.high-v)/(a.high-a.low) }

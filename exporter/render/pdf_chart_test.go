@@ -87,4 +87,10 @@ func TestAmountsStandBesideTheirBars(t *testing.T) {
 			t.Errorf("room for %s: %.1f points, want %v and little more", grouped(c.amount), got, c.want)
 		}
 	}
+	for _, c := range []struct{ amount, want float64 }{{1, 58}, {-report.MaxAmount, 88}} {
+		axis := newAxis([]timeBar{{amount: c.amount}, {amount: 1}}, 0, 100)
+		if got := axis.width(set, 7.5); got < c.want || got > c.want+20 {
+			t.Errorf("room beside an axis from %v to %v: %.1f points, want %v and little more", axis.low, axis.high, got, c.want)
+		}
+	}
 }
