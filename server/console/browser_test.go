@@ -319,7 +319,7 @@ func (b *tab) inspect(name string) {
 	}{
 		{"light", "light", 1280, 900, `{runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}`},
 		{"dark", "dark", 1280, 900, `{runOnly: {type: "rule", values: ["color-contrast", "link-in-text-block"]}}`},
-		{"phone", "light", 390, 844, `{runOnly: {type: "rule", values: ["target-size", "scrollable-region-focusable", "color-contrast"]}}`},
+		{"phone", "light", 360, 740, `{runOnly: {type: "rule", values: ["target-size", "scrollable-region-focusable", "color-contrast"]}}`},
 	} {
 		b.do(chromedp.EmulateViewport(look.width, look.height))
 		command(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
@@ -328,6 +328,9 @@ func (b *tab) inspect(name string) {
 		b.accessible(name+" "+look.name, look.rules)
 		if over := evaluate[int](b, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
 			b.t.Errorf("%s %s: the page is %d pixels wider than the window", name, look.name, over)
+		}
+		if most := evaluate[float64](b, `Math.max(0, ...[...document.querySelectorAll(".status")].map((s) => s.offsetHeight / parseFloat(getComputedStyle(s).lineHeight)))`); most > 4 {
+			b.t.Errorf("%s %s: a status is %.1f lines high", name, look.name, most)
 		}
 		b.picture(name + "-" + look.name)
 	}

@@ -154,6 +154,8 @@ func (l *locale) percent(p float64) string {
 func (l *locale) round(n float64) string {
 	brief := func(n float64) any { return number.Decimal(n, number.MaxFractionDigits(2)) }
 	switch size := math.Abs(n); {
+	case size >= 1e12:
+		return l.text("%v T", brief(n/1e12))
 	case size >= 1e9:
 		return l.text("%v B", brief(n/1e9))
 	case size >= 1e6:

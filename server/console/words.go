@@ -208,13 +208,17 @@ func (l *locale) bound(t *report.Instant, zone *time.Location, end bool) string 
 	return at.Format(l.day)
 }
 
-// sentence gives a phrase of the API a capital letter and a full stop.
+// sentence gives a phrase of the API a capital letter and a full stop. A
+// parameter's name, such as report_kind, stays as it is written.
 func sentence(phrase string) string {
 	first, size := utf8.DecodeRuneInString(phrase)
 	if size == 0 {
 		return ""
 	}
-	text := string(unicode.ToUpper(first)) + phrase[size:]
+	text := phrase
+	if word, _, _ := strings.Cut(phrase, " "); !strings.Contains(word, "_") {
+		text = string(unicode.ToUpper(first)) + phrase[size:]
+	}
 	if last := text[len(text)-1]; last != '.' && last != '?' && last != '!' {
 		text += "."
 	}
