@@ -160,11 +160,8 @@ const bundleSuffix = ".lkbundle.zip"
 // bundlesIn replaces directories by the bundles in them.
 func bundlesIn(paths []string) (all []string, err error) {
 	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, err
-		}
-		if !info.IsDir() {
+		// What can't be read is told of with the others.
+		if info, err := os.Stat(path); err != nil || !info.IsDir() {
 			all = append(all, path)
 			continue
 		}
@@ -173,7 +170,7 @@ func bundlesIn(paths []string) (all []string, err error) {
 			return nil, err
 		}
 		if len(found) == 0 {
-			return nil, failed(fmt.Errorf("%s holds no bundle", path), "bundles end in "+bundleSuffix)
+			return nil, failed(fmt.Errorf("%s holds no bundle", path), "bundles end in "+bundleSuffix+"; of an unpacked one name the artifact, such as "+filepath.Join(path, "artifact.csv"))
 		}
 		all = append(all, found...)
 	}
