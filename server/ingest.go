@@ -108,7 +108,7 @@ type spooled struct {
 	io.Closer
 }
 
-// accountFor notes// accountFor notes what came of an ingestion. One that broke half way has
+// accountFor notes what came of an ingestion. One that broke half way has
 // stored what it accepted by then, unless it was all or nothing.
 func (s *Server) accountFor(r *request, object string, mode mode, result intake.Result, err error) {
 	s.opts.Log.Info("ingested", "request_id", requestID(r.Request), "by", r.caller.id, "object", object, "mode", mode, "whole", err == nil,

@@ -50,10 +50,9 @@ func dialectOf(query url.Values) (zone *time.Location, delimiter byte, err error
 		}
 	}
 	if text := query.Get("delimiter"); text != "" {
-		if len(text) != 1 {
-			return nil, 0, invalidQuery(fmt.Sprintf("delimiter %q must be one ASCII character", text))
+		if delimiter, err = intake.ParseDelimiter(text); err != nil {
+			return nil, 0, invalidQuery(err.Error())
 		}
-		delimiter = text[0]
 	}
 	return zone, delimiter, nil
 }

@@ -134,6 +134,7 @@ func TestIngestQueriesThatAreRefused(t *testing.T) {
 		"dryrun=true": `unknown parameter "dryrun"`, "atomic=yes": "atomic", "dry_run=": "empty", "map=": "empty", "map=x": "want field=column",
 		"set=x": "want field=value", "map=id%3Da&map=": "empty", "atomic=true&atomic=true": "more than once", "time_zone=Mars": "time_zone",
 		"time_zone=Local": "time_zone", "delimiter=ab": "delimiter", "delimiter=%E2%82%AC": "delimiter",
+		"delimiter=;": "a semicolon in a value is written %3B",
 	} {
 		s.post(t, auth.ReportWrite, activitiesPath+"?"+query, "text/csv", csvBody).want(t, 400, "INVALID_QUERY").detail(t, detail)
 	}
@@ -297,8 +298,11 @@ func TestIngestMediaTypes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	for _, contentType := range []string{"", "text/html", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain", "application/octet-stream", "nonsense", "application/pdf"} {
-		s.post(t, auth.ReportWrite, activitiesPath, contentType, csvBody).want(t, 415, "UNSUPPORTED_MEDIA_TYPE")
+		s.post(t, auth.ReportWrite, activitiesPath, contentType, csvBody).want(t, 415, "UNSUPPORTED_MEDIA_TYPE").detail(t, contentType)
 	}
+	s.post(t, auth.ReportWrite, activitiesPath, "", csvBody).detail(t, "there is no content type; want one of text/csv")
+	s.post(t, auth.ReportWrite, activitiesPath, "text/plain", csvBody).detail(t, `content type "text/plain" does not tell the format; want one of text/csv`)
+	s.post(t, auth.ReportWrite, activitiesPath+"?delimiter=tab&dry_run=true", "text/csv", strings.ReplaceAll(csvBody, ",", "\t")).want(t, 200, "")
 	s.post(t, auth.ReportWrite, activitiesPath, "text/csv", "").want(t, 422, "EMPTY_FILE")
 	s.post(t, auth.ReportWrite, activitiesPath, "application/json", "{").want(t, 422, "TRUNCATED_FILE")
 	s.post(t, auth.ReportWrite, activitiesPath, "text/csv", "x,y\n1,2\n").want(t, 422, "MISSING_HEADER")

@@ -17,7 +17,11 @@ var repeatable = []string{"map", "set"}
 func queryOf(r *request, names ...string) (url.Values, error) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, invalidQuery(err.Error())
+		detail := err.Error()
+		if strings.Contains(r.URL.RawQuery, ";") {
+			detail += "; a semicolon in a value is written %3B"
+		}
+		return nil, invalidQuery(detail)
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		given := values[name]

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -10,11 +9,18 @@ import (
 	"licensekit/exporter/report"
 )
 
+func objectNames() (names []string) {
+	for _, object := range report.Objects {
+		names = append(names, string(object))
+	}
+	return names
+}
+
 // objectOf is the object that a path names.
 func objectOf(r *request) (report.Object, error) {
 	object := report.Object(r.params.ByName("object"))
 	if object.Properties() == nil {
-		return "", &problem{status: 404, code: "NOT_FOUND", message: "there is no such object", detail: fmt.Sprintf("objects are %v", report.Objects)}
+		return "", &problem{status: 404, code: "NOT_FOUND", message: "there is no such object", detail: "objects are " + strings.Join(objectNames(), ", ")}
 	}
 	return object, nil
 }

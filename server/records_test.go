@@ -56,7 +56,7 @@ func TestListRecords(t *testing.T) {
 	if got, want := fmt.Sprint(page[0]), "map[code:<nil> created_at:2026-01-02T00:00:00.000Z email:x0@example.com id:cus_0 metadata:map[n:0] name:Name A updated_at:<nil>]"; got != want {
 		t.Errorf("record %s, want %s", got, want)
 	}
-	s.do(t, call{method: "GET", path: "/api/v1/records/colors", token: s.token(t, auth.ReportRead)}).want(t, 404, "NOT_FOUND").detail(t, "products customers")
+	s.do(t, call{method: "GET", path: "/api/v1/records/colors", token: s.token(t, auth.ReportRead)}).want(t, 404, "NOT_FOUND").detail(t, "objects are products, customers, subscriptions, orders, licenses")
 	s.do(t, call{method: "GET", path: "/api/v1/records/customers?color=red", token: s.token(t, auth.ReportRead)}).want(t, 400, "INVALID_QUERY").detail(t, "search, cursor, limit")
 }
 

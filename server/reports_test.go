@@ -289,6 +289,7 @@ func (s *site) testLiveRefusals(t *testing.T) {
 		"usage-summary?customer_id=%ff":                                   "UTF-8",
 		"usage-summary?customer_id=%zz":                                   "invalid URL escape",
 		"usage-summary?from=yesterday":                                    "RFC 3339",
+		"usage-summary?from=2026-02-01T00:00:00+02:00":                    "a + in a query is written %2B",
 		"usage-summary?from=2026-02-30T00:00:00Z":                         "RFC 3339",
 		"usage-summary?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z": "after",
 		"usage-summary?group_by=colour":                                   `group_by "colour" must be one of`,

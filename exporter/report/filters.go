@@ -51,7 +51,11 @@ func (t Instant) MarshalText() ([]byte, error) { return []byte(FormatTime(int64(
 func (t *Instant) UnmarshalText(text []byte) error {
 	parsed, err := time.Parse(time.RFC3339Nano, string(text))
 	if err != nil {
-		return fmt.Errorf("%q is not an RFC 3339 time such as 2026-01-31T00:00:00Z", text)
+		hint := ""
+		if _, err := time.Parse(time.RFC3339Nano, strings.Replace(string(text), " ", "+", 1)); err == nil {
+			hint = "; a + in a query is written %2B"
+		}
+		return fmt.Errorf("%q is not an RFC 3339 time such as 2026-01-31T00:00:00Z%s", text, hint)
 	}
 	if year := parsed.UTC().Year(); year < 0 || year > 9999 {
 		return fmt.Errorf("%q is in UTC outside of the years 0000 to 9999", text)

@@ -25,9 +25,10 @@ func (env *Env) importing() *cli.Command {
 		Usage:     "read files of activities or records into the ledger",
 		ArgsUsage: "FILE…",
 		Description: "Reads CSV, XLSX, NDJSON and JSON files, - for stdin. Columns are taken by their\n" +
-			"names; --map names a field's column, --set gives a field one value. Good rows go\n" +
-			"in, bad ones are named by line; rows that are known already are skipped. After\n" +
-			"Ctrl-C run it again: nothing goes in twice.\n\n" +
+			"names; --map names a field's column, --set gives a field one value, and with either\n" +
+			"columns that are named nowhere are ignored. Good rows go in, bad ones are named by\n" +
+			"line; rows that are known already are skipped. After Ctrl-C run it again: nothing\n" +
+			"goes in twice.\n\n" +
 			"   licensekit import --as customers --map id=account_id --map name=account_name accounts.csv\n" +
 			"   licensekit import --as activities --set action=usage.consumed --date-format DD-MM-YYYY usage.csv\n" +
 			"   licensekit import --as activities --sheet Usage book.xlsx\n" +
@@ -41,7 +42,7 @@ func (env *Env) importing() *cli.Command {
 			&cli.StringFlag{Name: "date-format", Usage: "how times are written, such as DD-MM-YYYY (default RFC 3339)", EnvVars: []string{"LICENSEKIT_DATE_FORMAT"}},
 			&cli.StringFlag{Name: "time-zone", Usage: "the IANA `ZONE` of times without an offset", EnvVars: []string{"LICENSEKIT_TIME_ZONE"}},
 			&cli.StringFlag{Name: "format", Usage: "csv, xlsx, ndjson, json or cloudevents (default: by the file's name)", EnvVars: []string{"LICENSEKIT_IMPORT_FORMAT"}},
-			&cli.StringFlag{Name: "delimiter", Usage: "what parts the columns of a CSV file (default: a comma)", EnvVars: []string{"LICENSEKIT_DELIMITER"}},
+			&cli.StringFlag{Name: "delimiter", Usage: "what parts the columns of a CSV file, tab for a tab (default: a comma)", EnvVars: []string{"LICENSEKIT_DELIMITER"}},
 			&cli.StringFlag{Name: "sheet", Usage: "the `NAME` of an XLSX file's sheet (default: the first)", EnvVars: []string{"LICENSEKIT_SHEET"}},
 			&cli.BoolFlag{Name: "dry-run", Usage: "only say what would happen", EnvVars: []string{"LICENSEKIT_DRY_RUN"}},
 			&cli.BoolFlag{Name: "atomic", Usage: "all rows of a file or none", EnvVars: []string{"LICENSEKIT_ATOMIC"}},
@@ -56,9 +57,37 @@ func (env *Env) importing() *cli.Command {
 			} else if as != intake.Activities && report.Object(as).Properties() == nil {
 				return usage("--as %q is not something to import", as).hinted("it takes " + strings.Join(importable(), ", "))
 			}
+			if err := checkImport(c); err != nil {
+				return err
+			}
 			return env.importFiles(c)
 		},
 	}
+}
+
+// checkImport looks at the flags before anything is opened.
+func checkImport(c *cli.Context) error {
+	for _, text := range c.StringSlice("map") {
+		if _, err := intake.ParseMapping(text); err != nil {
+			return usage("--map: %v", err).hinted("it takes the field first: --map id=usage_id")
+		}
+	}
+	for _, text := range c.StringSlice("set") {
+		if _, err := intake.ParseConstant(text); err != nil {
+			return usage("--set: %v", err).hinted("it takes the field first: --set action=usage.consumed")
+		}
+	}
+	if name := c.String("time-zone"); name != "" {
+		if _, err := report.LoadZone(name); err != nil {
+			return usage("--time-zone %q is not an IANA time zone", name).hinted("it takes names such as Europe/Berlin")
+		}
+	}
+	if text := c.String("delimiter"); text != "" {
+		if _, err := intake.ParseDelimiter(text); err != nil {
+			return usage("--%v", err).hinted("--delimiter ';' or --delimiter tab")
+		}
+	}
+	return nil
 }
 
 func importable() []string {

@@ -1,9 +1,11 @@
 package intake
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"unicode/utf8"
 
 	"licensekit/exporter/report"
 	"licensekit/exporter/rfc4180"
@@ -85,12 +87,25 @@ func csvHeader(in *source, r *rfc4180.Reader, p *plan) ([]binding, error) {
 	}
 	var header []string
 	for _, name := range record {
-		if problem := report.CheckText(string(name), report.MaxText); problem != "" {
-			return nil, &FileError{Line: line, Field: quote(name), Code: CodeInvalidText, Message: problem}
+		undivided := len(record) == 1 && bytes.Contains(name, []byte("\t")) // which bind tells better of
+		if problem := report.CheckText(string(name), report.MaxText); problem != "" && !undivided {
+			return nil, &FileError{Line: line, Field: quote(name), Code: CodeInvalidText, Message: problem, Hint: textHint(name)}
 		}
 		header = append(header, string(name))
 	}
 	return p.bind(header, line)
+}
+
+// textHint says what to do about text that can't be kept, "" where nothing is
+// known to help.
+func textHint(text []byte) string {
+	switch {
+	case !utf8.Valid(text):
+		return "save the file as UTF-8"
+	case bytes.Contains(text, []byte("\r")):
+		return "lines must end in LF or CRLF"
+	}
+	return ""
 }
 
 func malformedCSV(e *rfc4180.SyntaxError) *fault {

@@ -70,11 +70,18 @@ func FormatOf(contentType, fileName string) (Format, error) {
 	if !generic[name] {
 		return "", fmt.Errorf("content type %q is none of %s", name, contentTypeNames)
 	}
+	switch {
+	case fileName != "":
+	case name == "":
+		return "", fmt.Errorf("there is no content type; want one of %s", contentTypeNames)
+	default:
+		return "", fmt.Errorf("content type %q does not tell the format; want one of %s", name, contentTypeNames)
+	}
 	fileName = strings.TrimSuffix(strings.ToLower(fileName), ".gz")
 	if format, ok := extensions[filepath.Ext(fileName)]; ok {
 		return format, nil
 	}
-	return "", fmt.Errorf("can't tell the format of %q: no content type, and the name does not end in .csv, .ndjson, .jsonl, .json or .xlsx", fileName)
+	return "", fmt.Errorf("can't tell the format of %q: the name does not end in .csv, .ndjson, .jsonl, .json or .xlsx", fileName)
 }
 
 const contentTypeNames = "text/csv, application/x-ndjson, application/json, application/cloudevents-batch+json, application/cloudevents+json, application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

@@ -78,6 +78,18 @@ func ParseConstant(text string) (Constant, error) {
 	return Constant{field, value}, nil
 }
 
+// ParseDelimiter reads what parts the columns of CSV: one ASCII character, or
+// "tab", which few can type.
+func ParseDelimiter(text string) (byte, error) {
+	switch {
+	case text == "tab" || text == `\t`:
+		return '\t', nil
+	case len(text) != 1 || text[0] >= 0x80:
+		return 0, fmt.Errorf("delimiter %q must be one ASCII character, or tab", text)
+	}
+	return text[0], nil
+}
+
 // objectNames lists what Options.Object may be.
 func objectNames() string {
 	names := []string{Activities}

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -107,7 +108,17 @@ func unknown(name string, t *target) string {
 }
 
 func (p *plan) unknownHint() string {
-	return "fields are " + p.names() + "; to read one from another column, map field=column"
+	return "fields are " + p.names() + "; to read one from another column, map field=column: what is named nowhere is ignored then"
+}
+
+// columnHint is what to do about a column that means nothing, which may be a
+// field in another spelling.
+func (p *plan) columnHint(name string) string {
+	likely := strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), " ", "_")
+	if i := p.find(likely); i < 0 || p.claimed&(1<<i) != 0 {
+		return ""
+	}
+	return fmt.Sprintf("if %q is %s, rename it or map %s=%s", name, likely, likely, name)
 }
 
 // binding connects a column of a table with a field, or with none (-1) to
@@ -158,7 +169,7 @@ func (p *plan) checkHeader(header []string) *FileError {
 		case isNamed(name) && slices.Contains(header[:i], name):
 			return &FileError{Field: name, Code: CodeDuplicate, Message: "is the name of two columns", Hint: "rename or remove one of them"}
 		case !isNamed(name) && !p.open:
-			return &FileError{Field: name, Code: CodeUnknownField, Message: unknown(name, p.target), Hint: p.unknownHint()}
+			return &FileError{Field: name, Code: CodeUnknownField, Message: unknown(name, p.target), Hint: cmp.Or(p.columnHint(name), p.unknownHint())}
 		}
 	}
 	return nil
@@ -176,10 +187,15 @@ func someOf(header []string) string {
 // headerHint guesses why a header means nothing.
 func (p *plan) headerHint(header []string) string {
 	if len(header) == 1 {
-		for _, delimiter := range []string{";", "\t", "|"} {
-			if strings.Contains(header[0], delimiter) {
-				return fmt.Sprintf("is the delimiter %q?", delimiter)
+		for _, delimiter := range []struct{ text, shown string }{{";", `";"`}, {"\t", "tab"}, {"|", `"|"`}} {
+			if strings.Contains(header[0], delimiter.text) {
+				return fmt.Sprintf("is the delimiter %s?", delimiter.shown)
 			}
+		}
+	}
+	for _, name := range header {
+		if hint := p.columnHint(name); hint != "" {
+			return hint
 		}
 	}
 	return p.unknownHint()

@@ -86,6 +86,9 @@ func (d *draft) putText(i int, c cell) *fault {
 	}
 	text := d.texts.text(c.text)
 	if problem := report.CheckText(text, f.limit); problem != "" {
+		if hint := textHint(c.text); hint != "" {
+			problem += "; " + hint
+		}
 		return faultf(CodeInvalidText, "%s", problem)
 	}
 	if f.oneOf != nil && !slices.Contains(f.oneOf, text) {
