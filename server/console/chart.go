@@ -32,7 +32,7 @@ type bar struct {
 type chartLine struct{ Y, TextY, Label string }
 
 // chartMark is a label under the bars.
-type chartMark struct{ X, Anchor, Label string }
+type chartMark struct{ X, Label string }
 
 // The measures of a chart, in pixels.
 const (
@@ -73,16 +73,8 @@ func (c *chart) mark(slot float64) {
 	n := len(c.Bars)
 	every := (n + most - 1) / most
 	for i := 0; i < n; i += every {
-		c.Marks = append(c.Marks, chartMark{percent((float64(i) + .5) * slot), anchor(i, n, every), c.Bars[i].Mark})
+		c.Marks = append(c.Marks, chartMark{percent((float64(i) + .5) * slot), c.Bars[i].Mark})
 	}
-}
-
-// anchor keeps the first label within the chart.
-func anchor(i, n, every int) string {
-	if i == 0 && n > every {
-		return "start"
-	}
-	return "middle"
 }
 
 // scale gives round bounds around values from low to high, which includes 0,
