@@ -192,6 +192,9 @@ func (t *Transfer) restore(ctx context.Context) (*Backup, error) {
 	b := &Backup{}
 	text, err := os.ReadFile(filepath.Join(t.From, backupFile))
 	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(t.From); err != nil {
+			return nil, err
+		}
 		return nil, ErrNoBackup
 	}
 	if err == nil {

@@ -144,6 +144,10 @@ func directoryHint(err error, data string) error {
 	case errors.Is(err, exporter.ErrNewerFormat):
 		return failed(err, "use the version of licensekit that wrote it, or a later one")
 	case errors.Is(err, exporter.ErrLocked):
+		if api := dialOwner(context.Background(), data); api != nil {
+			api.Close()
+			return failed(err, "a server runs on "+data+": end it first, or name another directory with --data")
+		}
 		return failed(err, "a process holds "+data+" and does not answer on its socket; end it, or wait for it")
 	case errors.Is(err, exporter.ErrLostDatabase), errors.Is(err, metadb.ErrDamaged):
 		return failed(err, "restore "+data+" from a backup; without one, licensekit check --repair rebuilds the exports from the log")

@@ -88,8 +88,12 @@ func parseFilters(texts []string) (map[string]string, error) {
 	filters := map[string]string{}
 	for _, text := range texts {
 		name, value, ok := strings.Cut(text, "=")
-		if _, twice := filters[name]; !ok || twice {
-			return nil, usage("--filter %q", text).hinted("each filter stands once, as NAME=VALUE; group_by takes a list: group_by=customer_id,feature_code")
+		const hint = "each filter stands once, as NAME=VALUE; group_by takes a list: group_by=customer_id,feature_code"
+		if !ok {
+			return nil, usage("--filter %q has no =", text).hinted(hint)
+		}
+		if _, twice := filters[name]; twice {
+			return nil, usage("--filter %s stands more than once", name).hinted(hint)
 		}
 		filters[name] = value
 	}

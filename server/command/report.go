@@ -42,6 +42,9 @@ func (env *Env) report() *cli.Command {
 			if _, err := report.ParseKind(kind); err != nil {
 				return usage("%v", err).hinted("licensekit report --help lists the kinds")
 			}
+			if c.Bool("csv") && c.Bool("json") {
+				return usage("--csv and --json exclude each other").hinted("leave one of them out")
+			}
 			filters, err := parseFilters(c.StringSlice("filter"))
 			if err != nil {
 				return err
