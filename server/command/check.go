@@ -53,7 +53,7 @@ func (env *Env) repair(c *cli.Context) error {
 	if c.String("url") != "" {
 		return usage("--repair works on a data directory, not on a --url").hinted("run it where the data directory is")
 	}
-	made, err := exporter.RebuildDatabase(c.String("data"), env.logger(slog.LevelWarn, false))
+	made, err := exporter.RebuildDatabase(c.String("data"), env.logger(slog.LevelWarn, c.Bool("json")))
 	if made {
 		fmt.Fprintln(env.Stderr, "made a new database; the exports are entered from the log")
 	}

@@ -117,7 +117,7 @@ func (env *Env) openOwned(c *cli.Context, create bool) (*client.Client, func() e
 	}
 	s, err := server.Open(server.Options{
 		Data: c.String("data"), Create: create, Keys: c.String("keys"), Anchor: c.String("anchor"), Version: env.Version,
-		Log: env.logger(slog.LevelWarn, false), Now: time.Now, Workers: 1, WebhookAllow: allow,
+		Log: env.logger(slog.LevelWarn, c.Bool("json")), Now: time.Now, Workers: 1, WebhookAllow: allow,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -72,7 +72,7 @@ func (env *Env) generate(c *cli.Context, file string) error {
 
 func (env *Env) runDemo(c *cli.Context) error {
 	data := c.String("data")
-	log := env.logger(slog.LevelWarn, false)
+	log := env.logger(slog.LevelWarn, c.Bool("json"))
 	s, err := server.Open(server.Options{
 		Data: data, Create: true, Version: env.Version, Now: time.Now, Workers: runtime.NumCPU(), Log: log, Pages: env.pages(log),
 		Access: server.DefaultAccess(),

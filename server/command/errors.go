@@ -111,12 +111,15 @@ func wantsJSON(args []string) bool {
 
 var errInterrupted = errors.New("interrupted")
 
-// codeOf is the stable code of an error: that of the server's answer, or one of
-// our own.
+// codeOf is the stable code of an error: that of the server's answer or of the
+// export that failed, or one of our own.
 func codeOf(err error) string {
 	var answer *client.Error
 	if errors.As(err, &answer) {
 		return answer.Code
+	}
+	if failure, ok := errors.AsType[*failedExport](err); ok {
+		return failure.export.Error.Code
 	}
 	var exit *exitError
 	if errors.As(err, &exit) && exit.code == exitUsage {

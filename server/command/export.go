@@ -103,12 +103,15 @@ func parseFilters(texts []string) (map[string]string, error) {
 // freeze creates an export and follows it until it is ready.
 func (env *Env) freeze(c *cli.Context, api *client.Client, body exportBody) (exporter.Export, error) {
 	export, err := createExport(c.Context, api, body, c.String("idempotency-key"))
+	if err != nil && c.Context.Err() != nil {
+		return export, &exitError{exitInterrupted, errInterrupted, "it may be made all the same: licensekit export list"}
+	}
 	shown := env.spinner(c, "freezing "+string(export.ID))
 	defer shown.finish()
 	for err == nil && !export.Status.Final() {
 		select {
 		case <-c.Context.Done():
-			return export, c.Context.Err()
+			return export, &exitError{exitInterrupted, errInterrupted, fmt.Sprintf("%s is finished by the server, or by licensekit serve; licensekit export show %s tells how far it is", export.ID, export.ID)}
 		case <-time.After(300 * time.Millisecond):
 		}
 		_, err = api.Call(c.Context, http.MethodGet, exportsPath+"/"+string(export.ID), nil, nil, &export)
@@ -117,9 +120,17 @@ func (env *Env) freeze(c *cli.Context, api *client.Client, body exportBody) (exp
 		}
 	}
 	if err == nil && export.Status == exporter.Failed {
-		err = failed(fmt.Errorf("export %s failed: %s (%s)", export.ID, export.Error.Message, export.Error.Code), "mend the cause and create it again")
+		err = failed(&failedExport{export}, "mend the cause and create it again")
 	}
 	return export, err
+}
+
+// failedExport is an export that came to nothing.
+type failedExport struct{ export exporter.Export }
+
+// Error says why.
+func (f *failedExport) Error() string {
+	return fmt.Sprintf("export %s failed: %s (%s)", f.export.ID, f.export.Error.Message, f.export.Error.Code)
 }
 
 func createExport(ctx context.Context, api *client.Client, body exportBody, idempotencyKey string) (export exporter.Export, err error) {

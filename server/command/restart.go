@@ -40,7 +40,7 @@ func (env *Env) logRestart() *cli.Command {
 // restart closes the log of the data directory and begins another.
 func (env *Env) restart(c *cli.Context) error {
 	restarted, err := restartLog(c.Context, c.String("data"), exporter.Options{
-		Keys: c.String("keys"), Anchor: c.String("anchor"), Now: time.Now, Log: env.logger(slog.LevelInfo, false),
+		Keys: c.String("keys"), Anchor: c.String("anchor"), Now: time.Now, Log: env.logger(slog.LevelInfo, c.Bool("json")),
 	})
 	if err != nil {
 		return directoryHint(err, c.String("data"))
