@@ -2,9 +2,7 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -21,8 +19,8 @@ func (s *Server) listEvents(w http.ResponseWriter, r *request) error {
 		Type: audit.Type(q.Get("event_type")), ActorType: audit.ActorType(q.Get("actor_type")),
 		ResourceType: q.Get("resource_type"), ResourceID: q.Get("resource_id"),
 	}
-	if query.ActorType != "" && !slices.Contains(audit.ActorTypes, query.ActorType) {
-		return invalidQuery(fmt.Sprintf("actor_type %q must be one of %v", query.ActorType, audit.ActorTypes))
+	if err := oneOf("actor_type", query.ActorType, audit.ActorTypes); err != nil {
+		return err
 	}
 	if query.Before, query.Limit, err = pageOf(q); err != nil {
 		return err

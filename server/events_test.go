@@ -294,7 +294,7 @@ func TestEventsQuery(t *testing.T) {
 		t.Errorf("paged through %v, want 6 events, newest first", sequences)
 	}
 	for query, want := range map[string]string{
-		"actor_type=root": "must be one of", "limit=0": "limit", "cursor=x": "cursor", "event_type=": "empty", "kind=x": "unknown parameter",
+		"actor_type=root": `actor_type "root" must be one of api_key, `, "limit=0": "limit", "cursor=x": "cursor", "event_type=": "empty", "kind=x": "unknown parameter",
 	} {
 		a := s.do(t, call{method: "GET", path: "/api/v1/events?" + query, token: token}).want(t, 400, "INVALID_QUERY")
 		if !strings.Contains(a.err(t).Detail, want) {

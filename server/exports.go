@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -141,8 +139,8 @@ func (s *Server) listExports(w http.ResponseWriter, r *request) error {
 		}
 		query.Format = known.Name
 	}
-	if query.Status != "" && !slices.Contains(exporter.Statuses, query.Status) {
-		return invalidQuery(fmt.Sprintf("status %q must be one of %v", query.Status, exporter.Statuses))
+	if err := oneOf("status", query.Status, exporter.Statuses); err != nil {
+		return err
 	}
 	if query.Before, query.Limit, err = pageOf(q); err != nil {
 		return err

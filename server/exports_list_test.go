@@ -153,7 +153,7 @@ func TestQueriesThatAreRefused(t *testing.T) {
 		"cursor=0": "cursor", "cursor=-5": "cursor", "cursor=x": "cursor", "cursor=": "cursor is empty", "cursor=99999999999999999999": "cursor",
 		"limit=1&limit=2": "more than once", "status=ready&status=failed": "more than once",
 		"colour=red": `unknown parameter "colour"`, "Limit=5": `unknown parameter "Limit"`,
-		"report_kind=x": "report_kind", "report_kind=": "empty", "format=x": "format", "status=x": "status", "created_by=": "empty",
+		"report_kind=x": "report_kind", "report_kind=": "empty", "format=x": "format", "status=x": "must be one of pending, processing, ready, failed", "created_by=": "empty",
 		"limit=5;status=ready": "semicolon", "limit=%zz": "escape",
 	} {
 		target := exportsPath + "?" + query

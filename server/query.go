@@ -37,6 +37,18 @@ func queryOf(r *request, names ...string) (url.Values, error) {
 	return values, nil
 }
 
+// oneOf checks a parameter that has few values. It may be missing.
+func oneOf[T ~string](name string, value T, values []T) error {
+	if value == "" || slices.Contains(values, value) {
+		return nil
+	}
+	names := make([]string, len(values))
+	for i, v := range values {
+		names[i] = string(v)
+	}
+	return invalidQuery(fmt.Sprintf("%s %q must be one of %s", name, value, strings.Join(names, ", ")))
+}
+
 // The limits of a list's page.
 const (
 	defaultLimit = 50

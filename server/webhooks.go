@@ -1,9 +1,7 @@
 package server
 
 import (
-	"fmt"
 	"net/http"
-	"slices"
 
 	"licensekit/server/webhook"
 )
@@ -76,8 +74,8 @@ func (s *Server) listDeliveries(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	query := webhook.Query{Status: webhook.Status(q.Get("status"))}
-	if query.Status != "" && !slices.Contains(webhook.Statuses, query.Status) {
-		return invalidQuery(fmt.Sprintf("status %q must be one of %v", query.Status, webhook.Statuses))
+	if err := oneOf("status", query.Status, webhook.Statuses); err != nil {
+		return err
 	}
 	if query.Before, query.Limit, err = pageOf(q); err != nil {
 		return err

@@ -89,14 +89,21 @@ func FilterNames(kind Kind) []string {
 func ParseFilters(kind Kind, values map[string]string) (Filters, error) {
 	var f Filters
 	for _, name := range sortedKeys(values) {
-		if !slices.Contains(FilterNames(kind), name) {
-			return Filters{}, &FilterError{Field: name, Problem: fmt.Sprintf("is not a filter of %s; it takes %s", kind, strings.Join(FilterNames(kind), ", "))}
+		if err := checkFilterName(kind, name); err != nil {
+			return Filters{}, err
 		}
 		if err := f.set(name, values[name]); err != nil {
 			return Filters{}, err
 		}
 	}
 	return f.Normalise(kind)
+}
+
+func checkFilterName(kind Kind, name string) error {
+	if slices.Contains(FilterNames(kind), name) {
+		return nil
+	}
+	return &FilterError{Field: name, Problem: fmt.Sprintf("is not a filter of %s; it takes %s", kind, strings.Join(FilterNames(kind), ", "))}
 }
 
 // UnmarshalFilters reads filters from a JSON object: strings, and for group_by
@@ -108,7 +115,11 @@ func UnmarshalFilters(kind Kind, data []byte) (Filters, error) {
 	if err != nil {
 		return Filters{}, &FilterError{Field: "filters", Problem: err.Error()}
 	}
-	for name, value := range raw {
+	for _, name := range sortedKeys(raw) {
+		if err := checkFilterName(kind, name); err != nil {
+			return Filters{}, err
+		}
+		value := raw[name]
 		text, list := "", []string(nil)
 		if name == "group_by" && json.Unmarshal(value, &list) == nil {
 			text = strings.Join(list, ",")

@@ -73,6 +73,8 @@ func TestUnmarshalFiltersRefusals(t *testing.T) {
 		{`{"group_by":{}}`, "group_by", "must be a string"},
 		{`{"group_by":[]}`, "group_by", "is empty"},
 		{`{"Bucket":"1h"}`, "Bucket", "is not a filter of usage-summary"},
+		{`{"limit":3}`, "limit", "is not a filter of usage-summary"},
+		{`{"colour":null}`, "colour", "is not a filter of usage-summary"},
 	} {
 		f, err := UnmarshalFilters(UsageSummary, []byte(test.text))
 		var refused *FilterError
