@@ -52,18 +52,30 @@ func quoteArg(arg string) string {
 	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 }
 
+// thereAlready is the name of a file that is not to be replaced.
+type thereAlready string
+
+func (path thereAlready) Error() string { return string(path) + " is there already" }
+
+// Unwrap makes it the error that it is.
+func (path thereAlready) Unwrap() error { return fs.ErrExist }
+
 // saveFile streams into a file that appears once it is whole. A file that is
 // there is not replaced unless it may be.
 func saveFile(path string, source io.Reader, replace bool) (int64, error) {
 	if _, err := os.Lstat(path); err == nil && !replace {
-		return 0, failed(fmt.Errorf("%s is there already: %w", path, fs.ErrExist), "name another file with -o, or remove this one")
+		return 0, failed(thereAlready(path), "name another file with -o, or remove this one")
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".licensekit-*")
 	if err != nil {
 		if of, ok := errors.AsType[*fs.PathError](err); ok { // the temporary file's name is nobody's concern
 			err = of.Err
 		}
-		return 0, fmt.Errorf("write %s: %w", path, err)
+		err = fmt.Errorf("write %s: %w", path, err)
+		if errors.Is(err, fs.ErrNotExist) {
+			return 0, failed(err, "make the directory first: mkdir "+quoteArg(filepath.Dir(path)))
+		}
+		return 0, err
 	}
 	defer os.Remove(f.Name()) // gone already where all went well
 	n, err := io.Copy(f, source)
