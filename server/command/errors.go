@@ -163,6 +163,9 @@ func usageError(of *cli.Command) cli.OnUsageErrorFunc {
 	return func(_ *cli.Context, err error, _ bool) error {
 		text := err.Error()
 		if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
+			if hint := misplaced(path, of.Subcommands, name); hint != "" {
+				return usage("unknown flag %s", hyphened(name)).hinted(hint)
+			}
 			return unknownFlag(path, of.Flags, name)
 		}
 		if strings.HasPrefix(text, "invalid value ") {
@@ -171,8 +174,26 @@ func usageError(of *cli.Command) cli.OnUsageErrorFunc {
 				text = value + " for " + hyphened(name)
 			}
 		}
+		text, _, _ = strings.Cut(text, ": strconv.") // which flags of variables have
 		return usage("%s", text).hinted(path + " --help shows what it takes")
 	}
+}
+
+// misplaced is the hint for a flag that is a command, or a flag of commands
+// further down; "" for one that is neither.
+func misplaced(path string, commands []*cli.Command, name string) string {
+	for _, c := range commands {
+		if c.Name == name {
+			return "did you mean " + path + " " + name + "?"
+		}
+	}
+	for _, c := range commands {
+		takes := func(f cli.Flag) bool { return slices.Contains(f.Names(), name) }
+		if slices.ContainsFunc(c.Flags, takes) || misplaced(path, c.Subcommands, name) != "" {
+			return "flags stand behind the command: " + path + " COMMAND " + hyphened(name)
+		}
+	}
+	return ""
 }
 
 func unknownFlag(path string, flags []cli.Flag, name string) error {
