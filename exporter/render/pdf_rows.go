@@ -49,7 +49,7 @@ const (
 // rows sets a section. It begins on the page where the one before ended, if
 // there is room for some of its rows.
 func (p *pages) rows(t *pdfTable, rows report.Rows) error {
-	t.plan(p.set, p.short-2*tableMargin, p.long-2*tableMargin)
+	t.plan(p.set, p.survey.totals, p.short-2*tableMargin, p.long-2*tableMargin)
 	if p.open && (t.wide != (p.width > p.height) || p.y+140 > p.bottom()) {
 		if err := p.end(); err != nil {
 			return err

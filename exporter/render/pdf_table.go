@@ -105,19 +105,24 @@ const columnGap = 1250
 
 // plan chooses orientation, size and widths, given the width that there is on
 // paper that stands and on paper that lies on its side. The gap behind the
-// last column sticks out.
-func (t *pdfTable) plan(set *typeset.Setter, upright, sideways float64) {
+// last column sticks out. Numbers and times are not broken into lines, their
+// totals neither.
+func (t *pdfTable) plan(set *typeset.Setter, totals report.Totals, upright, sideways float64) {
 	wanted := make([]int, len(t.columns))
+	sums := t.sums(totals)
 	total := 0
 	for i, c := range t.columns {
-		if c.Type == report.Time { // measured before the precision was known
+		switch c.Type {
+		case report.Time: // measured before the precision was known
 			c.widest = set.Measure(typeset.Regular, "0000-00-00 00:00:00.000"[:len(moment(0, c.precision))])
 			wanted[i] = c.widest
-		} else {
+		case report.Integer:
+			wanted[i] = max(c.widest, 2000)
+		default:
 			wanted[i] = max(c.usual(), 2000)
 		}
-		if c.Sum {
-			wanted[i] = max(wanted[i], c.widest+1500) // room for the total
+		if sums != nil {
+			wanted[i] = max(wanted[i], set.Measure(typeset.Bold, sums[i]))
 		}
 		wanted[i] = max(wanted[i], min(set.Measure(typeset.Bold, c.label), 5500), longestWord(set, c.label)) + columnGap
 		total += wanted[i]
