@@ -119,7 +119,7 @@ func port(ts *testscript.TestScript, neg bool, args []string) {
 
 // waitFor waits until a server answers at a URL.
 func waitFor(ts *testscript.TestScript, neg bool, args []string) {
-	for range 200 {
+	for range 2400 {
 		resp, err := http.Get(args[0])
 		if err == nil {
 			resp.Body.Close()

@@ -9,9 +9,8 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"licensekit/exporter/sealed"
-
 	"licensekit/exporter/audit"
+	"licensekit/exporter/sealed"
 )
 
 // anywhere is an address for tests that are not about networks.

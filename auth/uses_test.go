@@ -7,9 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	berrors "go.etcd.io/bbolt/errors"
-
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"licensekit/exporter/sealed"
 )

@@ -27,8 +27,8 @@ func (e *CorruptError) Error() string {
 // Unwrap gives the device's error, if there is one.
 func (e *CorruptError) Unwrap() error { return e.Err }
 
-// Verify hashes a blob whatever is remembered of it. A blob that fails is hashed again, and refused, by the next
-// Open. Errors: *[CorruptError], fs.ErrNotExist.
+// Verify hashes a blob whatever is remembered of it. A blob that fails is hashed
+// again, and refused, by the next Open. Errors: *[CorruptError], fs.ErrNotExist.
 func (s *Store) Verify(ctx context.Context, ref Ref) error {
 	file, _, err := s.openFile(ref)
 	if err == nil {
