@@ -104,10 +104,10 @@ func (env *Env) runCheck(c *cli.Context, api *client.Client) error {
 		}
 	} else {
 		for _, p := range result.Problems {
-			fmt.Fprintf(env.Stdout, "%s %s: %s\n", p.What, p.ID, p.Problem)
+			fmt.Fprintln(env.Stdout, printable(fmt.Sprintf("%s %s: %s", p.What, p.ID, p.Problem)))
 		}
 		for _, w := range result.Warnings {
-			fmt.Fprintf(env.Stdout, "warning: %s %s: %s\n", w.What, w.ID, w.Problem)
+			fmt.Fprintln(env.Stdout, printable(fmt.Sprintf("warning: %s %s: %s", w.What, w.ID, w.Problem)))
 		}
 		env.tellCopied(result.Copied)
 		n := result.Checked

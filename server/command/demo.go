@@ -83,9 +83,10 @@ func (env *Env) runDemo(c *cli.Context) error {
 	ctx, stop := context.WithCancel(c.Context)
 	defer stop()
 	address := freeAddress(c.String("listen"))
-	shown := make(chan error, 1)
+	running, shown := false, make(chan error, 1)
 	err = env.listenAndServe(ctx, s, serveOptions{data: data, address: address, log: log}, func(at addresses) error {
 		base := at.api
+		running = true
 		go func() {
 			d := &demonstration{
 				env: env, data: data, base: base, json: c.Bool("json"),
@@ -100,10 +101,8 @@ func (env *Env) runDemo(c *cli.Context) error {
 		return nil
 	})
 	stop()
-	select {
-	case shownErr := <-shown:
-		err = errors.Join(shownErr, err)
-	default: // it never listened
+	if running { // it did listen
+		err = errors.Join(<-shown, err)
 	}
 	return errors.Join(err, s.Close())
 }
@@ -355,7 +354,7 @@ func (d *demonstration) download(ctx context.Context, path, file string) error {
 		return err
 	}
 	defer resp.Body.Close()
-	_, err = saveFile(file, resp.Body, false)
+	_, err = saveFile(file, resp.Body)
 	return err
 }
 

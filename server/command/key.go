@@ -131,7 +131,7 @@ func (env *Env) writeOut(output string, source io.Reader) error {
 		_, err := io.Copy(env.Stdout, source)
 		return err
 	}
-	n, err := saveFile(output, source, false)
+	n, err := saveFile(output, source)
 	if err == nil {
 		fmt.Fprintf(env.Stderr, "wrote %s, %d bytes\n", output, n)
 	}

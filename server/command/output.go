@@ -1,6 +1,7 @@
 package command
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,13 +61,13 @@ func (path thereAlready) Error() string { return string(path) + " is there alrea
 // Unwrap makes it the error that it is.
 func (path thereAlready) Unwrap() error { return fs.ErrExist }
 
-// saveFile streams into a file that appears once it is whole. A file that is
-// there is not replaced unless it may be.
-func saveFile(path string, source io.Reader, replace bool) (int64, error) {
-	if _, err := os.Lstat(path); err == nil && !replace {
+// saveFile streams into a file that appears once it is whole, open to whom the
+// process's umask lets. A file that is there is not replaced.
+func saveFile(path string, source io.Reader) (int64, error) {
+	if _, err := os.Lstat(path); err == nil {
 		return 0, failed(thereAlready(path), "name another file with -o, or remove this one")
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".licensekit-*")
+	f, err := os.OpenFile(filepath.Join(filepath.Dir(path), ".licensekit-"+rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		if of, ok := errors.AsType[*fs.PathError](err); ok { // the temporary file's name is nobody's concern
 			err = of.Err
@@ -84,9 +85,6 @@ func saveFile(path string, source io.Reader, replace bool) (int64, error) {
 	}
 	if closed := f.Close(); err == nil {
 		err = closed
-	}
-	if err == nil {
-		err = os.Chmod(f.Name(), 0o644)
 	}
 	if err != nil {
 		return n, fmt.Errorf("write %s: %w", path, err)
