@@ -2,12 +2,15 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"image/png"
 	"strconv"
 	"testing"
+	"time"
 
+	"licensekit/exporter"
 	"licensekit/exporter/render"
 )
 
@@ -47,6 +50,11 @@ func TestPreviewPages(t *testing.T) {
 	}
 	for _, page := range []string{"0.png", "-1.png", "9999.png", "1", "1.pdf", "x.png", "9223372036854775808.png"} {
 		s.get(t, pages+page).want(t, 404, "NOT_FOUND")
+	}
+	late, cancel := context.WithDeadline(t.Context(), time.Now())
+	defer cancel()
+	if _, err := s.previews.draw(late, exporter.ID(x.ID), count-1); problemOf(err).status != 503 {
+		t.Errorf("a page that is not drawn in time: %v, want status 503", err)
 	}
 	y := s.ready(t, jsonExport)
 	s.get(t, exportsPath+"/"+y.ID+"/pages/1.png").want(t, 404, "NOT_FOUND").detail(t, "json")

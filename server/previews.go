@@ -46,13 +46,24 @@ func (p *previews) draw(ctx context.Context, id exporter.ID, page int) (picture 
 	if picture = p.find(wanted); picture.PNG != nil {
 		return picture, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, previewTime)
+	timed, cancel := context.WithTimeout(ctx, previewTime)
 	defer cancel()
+	picture, err = p.drawInTurn(timed, id, page)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = &problem{status: 503, code: "UNAVAILABLE", message: "the page could not be drawn in time", detail: "pages are drawn one at a time", header: retryAfter(5), cause: err}
+	}
+	if err == nil {
+		p.keep(wanted, picture)
+	}
+	return picture, err
+}
+
+func (p *previews) drawInTurn(ctx context.Context, id exporter.ID, page int) (picture render.Picture, err error) {
 	select {
 	case p.turn <- struct{}{}:
 		defer func() { <-p.turn }()
 	case <-ctx.Done():
-		return picture, &problem{status: 503, code: "UNAVAILABLE", message: "other pages are being drawn", header: map[string]string{"Retry-After": "5"}}
+		return picture, ctx.Err()
 	}
 	blob, export, err := p.exports.Vouched(ctx, id)
 	if err != nil {
@@ -72,7 +83,6 @@ func (p *previews) draw(ctx context.Context, id exporter.ID, page int) (picture 
 	if err != nil {
 		return picture, fmt.Errorf("draw page %d of %s: %w", page, id, err)
 	}
-	p.keep(wanted, picture)
 	return picture, nil
 }
 
