@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"fmt"
-	"strings"
 	"time"
 
 	"licensekit/exporter/report"
@@ -22,16 +21,6 @@ func newID() ID {
 	var random [16]byte
 	rand.Read(random[:]) // never fails: the program ends where there is no randomness
 	return ID(idPrefix + idEncoding.EncodeToString(random[:]))
-}
-
-// ParseID accepts what looks like an export id.
-func ParseID(text string) (ID, error) {
-	random, ok := strings.CutPrefix(text, idPrefix)
-	raw, err := idEncoding.DecodeString(random)
-	if !ok || err != nil || len(raw) != 16 {
-		return "", fmt.Errorf("%q is not an export id", text)
-	}
-	return ID(text), nil
 }
 
 // Status is where an export is in its life.

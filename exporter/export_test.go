@@ -353,19 +353,6 @@ func TestContextEndsACall(t *testing.T) {
 	}
 }
 
-func TestParseID(t *testing.T) {
-	t.Parallel()
-	id := newID()
-	if got, err := ParseID(string(id)); err != nil || got != id {
-		t.Errorf("parse %s: got %s, %v", id, got, err)
-	}
-	for _, text := range []string{"", "rptx_", string(id[5:]), string(id) + "a", strings.ToUpper(string(id)), "rptx_../../../../etc/passwd00"} {
-		if got, err := ParseID(text); err == nil {
-			t.Errorf("parse %q: got %s, want an error", text, got)
-		}
-	}
-}
-
 func TestFileName(t *testing.T) {
 	t.Parallel()
 	from, to := report.Instant(epoch), report.Instant(epoch+30*24*3600_000)

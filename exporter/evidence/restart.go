@@ -211,15 +211,10 @@ func BeginLog(ctx context.Context, dir, origin string, logKey, closedKey, key *S
 	return errors.Join(err, l.Close())
 }
 
-// OpenAnchoredLog is [OpenLog] of a log with an anchor, see
-// [tilelog.OpenAnchored]. An anchor of the log that this one follows is
-// brought up to date, if the restart names what it holds.
-func OpenAnchoredLog(dir string, key *SigningKey, origin, anchor string) (*tilelog.Log, error) {
-	return OpenRecalledLog(dir, key, origin, anchor, nil)
-}
-
-// OpenRecalledLog is [OpenAnchoredLog] of a log of which more is known than its
-// files say, see [tilelog.OpenRecalled]. anchor is "" for none.
+// OpenRecalledLog is [OpenLog] of a log of which more is known than its files say,
+// see [tilelog.OpenRecalled]; recall is nil where it is not. An anchor of the log
+// that this one follows is brought up to date, if the restart names what it holds;
+// anchor is "" for none.
 func OpenRecalledLog(dir string, key *SigningKey, origin, anchor string, recall *tilelog.Recall) (*tilelog.Log, error) {
 	public, err := NewLogKey(origin, key.Public)
 	if err != nil {

@@ -176,7 +176,7 @@ func TestAnchorOfRestartedLog(t *testing.T) {
 		if err := os.WriteFile(anchor, test.held, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		l, err := OpenAnchoredLog(dir, nextLogKey(t), nextOrigin, anchor)
+		l, err := OpenRecalledLog(dir, nextLogKey(t), nextOrigin, anchor, nil)
 		if !errors.Is(err, test.want) || test.want == nil && err != nil {
 			t.Errorf("%s: got %v, want %v", name, err, test.want)
 		}
