@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"licensekit/exporter/render/typeset"
 	"licensekit/exporter/report"
@@ -27,7 +28,7 @@ func comparePages(ctx context.Context, source pageSource, info Info) error {
 		return err
 	}
 	r := &pageReader{source: source, set: set, survey: s, info: info}
-	if err := r.summary(); err != nil {
+	if err := r.summary(ctx); err != nil {
 		return r.wrap(err)
 	}
 	d, err := openCanonical(ctx, info.Canonical)
@@ -95,27 +96,55 @@ func (r *pageReader) openTable() error {
 }
 
 // summary reads the first pages. What they should say is found by setting them
-// again.
-func (r *pageReader) summary() error {
-	p, err := newPages(io.Discard, r.set, r.survey, r.info)
+// again: as they are set now or, from the first text on that is not so, as they
+// were before charts followed the time zone of the report.
+func (r *pageReader) summary(ctx context.Context) error {
+	texts, err := r.summaryTexts(r.survey)
 	if err != nil {
 		return err
 	}
-	p.record = true
-	if err := p.summary(); err != nil {
+	taken, err := r.takeEach(texts)
+	if err == nil || r.survey.chart == nil || r.survey.chart.zone == time.UTC {
 		return err
 	}
-	for _, text := range p.said {
+	older, failed := surveyInUTC(ctx, r.set, r.info.Canonical)
+	if failed != nil {
+		return failed
+	}
+	texts, failed = r.summaryTexts(older)
+	if failed != nil {
+		return failed
+	}
+	if _, failed = r.takeEach(texts[min(taken, len(texts)):]); failed != nil {
+		return err
+	}
+	return nil
+}
+
+// summaryTexts are what the first pages say.
+func (r *pageReader) summaryTexts(s *survey) ([]string, error) {
+	p, err := newPages(io.Discard, r.set, s, r.info)
+	if err != nil {
+		return nil, err
+	}
+	p.record = true
+	err = p.summary()
+	return p.said, err
+}
+
+// takeEach takes texts that may go on over pages, and says how many it took.
+func (r *pageReader) takeEach(texts []string) (int, error) {
+	for i, text := range texts {
 		if len(r.rest) == 0 {
 			if err := r.open(); err != nil {
-				return err
+				return i, err
 			}
 		}
 		if err := r.take(text); err != nil {
-			return err
+			return i, err
 		}
 	}
-	return nil
+	return len(texts), nil
 }
 
 // section reads a table.

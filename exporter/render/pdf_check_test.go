@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"licensekit/exporter/render/mupdf"
+	"licensekit/exporter/render/typeset"
 	"licensekit/exporter/report"
 )
 
@@ -39,6 +40,41 @@ func TestCheckPages(t *testing.T) {
 		info.ExportID += "x"
 		if err := pdfFormat.CheckPages(t.Context(), bytes.NewReader(file), int64(len(file)), info); err == nil {
 			t.Errorf("document %d: pages that name another export pass", i)
+		}
+	}
+}
+
+// What an earlier version froze stays genuine: its charts had the days of UTC.
+func TestCheckPagesKnowsOlderCharts(t *testing.T) {
+	for _, document := range []*report.Document{daily(t, "Asia/Kathmandu", 20), daily(t, "Europe/Berlin", 300)} {
+		_, info := canonical(t, document)
+		set := typeset.NewSetter()
+		older, err := surveyInUTC(t.Context(), set, info.Canonical)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var file bytes.Buffer
+		if err := writeSurveyed(t.Context(), &file, set, older, info); err != nil {
+			t.Fatal(err)
+		}
+		compare := func(info Info) error {
+			pages, err := mupdf.OpenTexts(t.Context(), bytes.NewReader(file.Bytes()), int64(file.Len()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer pages.Close()
+			return comparePages(t.Context(), pages, info)
+		}
+		if err := compare(info); err != nil {
+			t.Errorf("an older file: %v", err)
+		}
+		_, other := canonical(t, daily(t, document.Filters.TimeZone, 21))
+		if err := compare(other); err == nil || errors.Is(err, mupdf.ErrUnread) {
+			t.Errorf("an older file: %v for other data, want pages that say something else", err)
+		}
+		info.KeyID += "x"
+		if err := compare(info); err == nil || !strings.Contains(err.Error(), "Amount by") {
+			t.Errorf("an older file with another key: %v, want what the present version says there", err)
 		}
 	}
 }

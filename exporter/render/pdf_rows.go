@@ -16,6 +16,10 @@ func writePDF(ctx context.Context, w io.Writer, info Info) error {
 	if err != nil {
 		return err
 	}
+	return writeSurveyed(ctx, w, set, s, info)
+}
+
+func writeSurveyed(ctx context.Context, w io.Writer, set *typeset.Setter, s *survey, info Info) error {
 	p, err := newPages(w, set, s, info)
 	if err != nil {
 		return err

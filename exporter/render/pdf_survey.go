@@ -3,6 +3,7 @@ package render
 import (
 	"context"
 	"io"
+	"time"
 
 	"licensekit/exporter/render/typeset"
 	"licensekit/exporter/report"
@@ -27,6 +28,19 @@ func surveyReport(ctx context.Context, set *typeset.Setter, canonical *io.Sectio
 	if err != nil {
 		return nil, err
 	}
+	return surveyDocument(d, set, zone)
+}
+
+// surveyInUTC is the survey of versions that knew no other time zone in charts.
+func surveyInUTC(ctx context.Context, set *typeset.Setter, canonical *io.SectionReader) (*survey, error) {
+	d, err := openCanonical(ctx, canonical)
+	if err != nil {
+		return nil, err
+	}
+	return surveyDocument(d, set, time.UTC)
+}
+
+func surveyDocument(d *report.Document, set *typeset.Setter, zone *time.Location) (*survey, error) {
 	s := &survey{document: d, totals: report.Totals{}}
 	for i := range d.Sections {
 		section := &d.Sections[i]
