@@ -141,7 +141,6 @@ func (h *house) collectSettled(now time.Time, grace time.Duration) {
 	})
 }
 
-// What can't be told to be unneeded is left alone.
 // The leaves of rotations are no exports', and stay.
 func TestCollectionKeepsLeaves(t *testing.T) {
 	t.Parallel()
@@ -170,6 +169,7 @@ func TestCollectionKeepsLeaves(t *testing.T) {
 	}
 }
 
+// What can't be told to be unneeded is left alone.
 func TestCollectionRefuses(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, Options{Workers: 1})

@@ -243,7 +243,9 @@ func TestRestart(t *testing.T) {
 	eventually(t, func() (string, bool) { x := s.statuses(t, e.ID); return x, x == "delivered pending" }, "delivered pending")
 	s.stop()
 	again := newSite(t, setup{allowed: loopback, db: s.db}).run(t)
-	r.comes(t, "a b") // its time has not come
+	if d := again.history(t, e.ID)[1]; d.NextAttemptAt.Before(time.Now().Add(30 * time.Minute)) {
+		t.Errorf("after the restart the next attempt is at %v, want it in an hour, as before", d.NextAttemptAt)
+	}
 	if _, _, err := again.Update(t.Context(), e.ID, Change{Name: pointer("mended")}); err != nil {
 		t.Fatal(err)
 	}

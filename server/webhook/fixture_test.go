@@ -219,13 +219,13 @@ func (r *receiver) comes(t testing.TB, want string) {
 // eventually waits for something that happens on its own.
 func eventually(t testing.TB, look func() (string, bool), want string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(2 * time.Millisecond) {
 		found, ok := look()
 		if ok {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("got %q after 20 s, want %q", found, want)
+			t.Fatalf("got %q after a minute, want %q", found, want)
 		}
 	}
 }
