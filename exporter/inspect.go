@@ -18,11 +18,12 @@ import (
 
 	"licensekit/exporter/ledger"
 	"licensekit/exporter/metadb"
+	"licensekit/exporter/metadb/pages"
 	"licensekit/exporter/sealed"
 )
 
-// A meta.db that may be damaged in any way is read by another process, for
-// bbolt may crash over it, or never come to an end: this program again, with
+// A meta.db that may be damaged in any way is read by another process, in case
+// bbolt crashes over it, or never comes to an end: this program again, with
 // [inspectCommand], how thoroughly, and the file.
 const (
 	inspectCommand = "inspect-database"
@@ -117,14 +118,17 @@ func inspect(path string, thorough bool) (contents metadb.Contents, err error) {
 	defer db.Close()
 	err = db.View(func(tx *bbolt.Tx) error {
 		contents.Transaction = int64(tx.ID())
+		if err := checkTree(tx); err != nil {
+			return err
+		}
 		for err := range tx.Check() {
 			return err
 		}
 		if exports := tx.Bucket([]byte(orderBucket)); exports != nil {
 			contents.Exports = int64(exports.Inspect().KeyN)
 		}
-		if err := checkBounds(tx); err != nil || !thorough {
-			return err
+		if !thorough {
+			return nil
 		}
 		return errors.Join(metadb.ReadInTime(tx), checkSealed(tx), checkIndexes(tx))
 	})
@@ -135,30 +139,21 @@ func inspect(path string, thorough bool) (contents metadb.Contents, err error) {
 	return contents, err
 }
 
-// checkBounds finds pages of the tree that are beyond those which are in use:
-// of a tree whose pages were read too late, and which the next write would write
-// over. bbolt's own check lets one of them pass, and what comes after the first
-// page of a longer one.
-func checkBounds(tx *bbolt.Tx) error {
-	within := 0
-	for id := firstPage; id < int(tx.Size())/tx.DB().Info().PageSize; id++ {
-		page, err := tx.Page(id)
-		if err != nil {
-			return err
-		}
-		if page.Type != "free" {
-			within++
-		}
+// checkTree looks at the file itself, and so finds what bbolt's own check stumbles
+// over or passes by.
+func checkTree(tx *bbolt.Tx) error {
+	f, err := os.Open(tx.DB().Path())
+	if err != nil {
+		return err
 	}
-	of := tx.Cursor().Bucket().Stats()
-	if used := of.BranchPageN + of.BranchOverflowN + of.LeafPageN + of.LeafOverflowN; used > within { // an empty file has a page of free ones
-		return fmt.Errorf("its tree has %d pages, of which %d are within bounds", used, within)
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
 	}
-	return nil
+	size := int64(tx.DB().Info().PageSize)
+	return pages.Check(f, info.Size(), pages.Tree{PageSize: size, InUse: tx.Size() / size, Root: int64(tx.Cursor().Bucket().Root())})
 }
-
-// firstPage comes after the two meta pages.
-const firstPage = 2
 
 // inspectLedger gives the ledger's highest sequence, 0 where there is no ledger
 // yet.

@@ -1,7 +1,9 @@
 package exporter
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -17,6 +19,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"licensekit/exporter/metadb"
+	"licensekit/exporter/report"
 )
 
 // Whoever stores sealed values in a bucket, in whichever package, has a check
@@ -99,6 +102,39 @@ func TestTreeBeyondItsBounds(t *testing.T) {
 	}
 	if _, err := inspect(path, false); err == nil || !strings.Contains(err.Error(), "within bounds") {
 		t.Errorf("of %d pages the last is out of bounds: got %v", pages, err)
+	}
+}
+
+// A bit that flips where a page says what it holds: a bucket is none any more,
+// further ones are passed over, a page is as long as a million others. The process
+// that inspects says so, and says it at once.
+func TestDamagedPage(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, Options{Workers: 1})
+	h.fill(3)
+	h.freeze(report.UsageLedger, "csv")
+	h.stop()
+	path := filepath.Join(h.path, databaseFile)
+	content := read(t, path)
+	root := 0
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true})
+	if err == nil {
+		err = db.View(func(tx *bbolt.Tx) error { root = int(tx.Cursor().Bucket().Root()) * db.Info().PageSize; return nil })
+	}
+	if err = errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	const count, overflow, flags = 10, 12, 16
+	for at, bit := range map[int]byte{count: content[root+count] & -content[root+count], overflow + 2: 1 << 4, flags: 1} {
+		bad := filepath.Join(t.TempDir(), databaseFile)
+		changed := bytes.Clone(content)
+		changed[root+at] ^= bit
+		if err := os.WriteFile(bad, changed, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := inspectApart(t.Context(), bad, false); !errors.Is(err, metadb.ErrDamaged) || !strings.Contains(err.Error(), ": page ") || strings.Contains(err.Error(), "crashed") {
+			t.Errorf("byte %d of the root: got %v, want %v that names the page", at, err, metadb.ErrDamaged)
+		}
 	}
 }
 
