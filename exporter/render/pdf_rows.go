@@ -31,6 +31,7 @@ func writeSurveyed(ctx context.Context, w io.Writer, set *typeset.Setter, s *sur
 	if err != nil {
 		return err
 	}
+	p.plan()
 	for i := range d.Sections {
 		if err := p.rows(s.tables[i], d.Sections[i].Rows); err != nil {
 			return err
@@ -50,10 +51,29 @@ const (
 	ascent     = 0.91 // from a line's top to its baseline
 )
 
+// fewRows are so few that their table may lie on its side for the sake of its
+// neighbours.
+const fewRows = 30
+
+// plan lays out the tables. Small ones follow the paper of the large, so that
+// they share its pages.
+func (p *pages) plan() {
+	upright, sideways := p.short-2*tableMargin, p.long-2*tableMargin
+	wide := false
+	for _, t := range p.survey.tables {
+		t.plan(p.set, p.survey.totals, upright, sideways)
+		wide = wide || t.wide
+	}
+	for _, t := range p.survey.tables {
+		if wide && !t.wide && p.survey.totals[t.section.Name]["rows"] <= fewRows {
+			t.plan(p.set, p.survey.totals, 0, sideways)
+		}
+	}
+}
+
 // rows sets a section. It begins on the page where the one before ended, if
 // there is room for some of its rows.
 func (p *pages) rows(t *pdfTable, rows report.Rows) error {
-	t.plan(p.set, p.survey.totals, p.short-2*tableMargin, p.long-2*tableMargin)
 	if p.open && (t.wide != (p.width > p.height) || p.y+140 > p.bottom()) {
 		if err := p.end(); err != nil {
 			return err

@@ -5,7 +5,8 @@ import (
 )
 
 // summary sets the first page: what this is, what it says, and where it is
-// from.
+// from. Later versions read it with the words that they have themselves: who
+// changes one lets [pageReader.summary] know the former.
 func (p *pages) summary() error {
 	p.begin(false)
 	p.y = sideMargin

@@ -2,6 +2,8 @@ package render
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -48,6 +50,33 @@ func lastLine(t *testing.T, d *report.Document, first string, words ...string) {
 	for _, word := range words {
 		if i < 0 || !strings.Contains(line, word) {
 			t.Errorf("the line of %s is %q, want %s in it", first, line, word)
+		}
+	}
+}
+
+// A customer with little is told of on few pages: small tables lie on their side
+// with the large ones.
+func TestPDFKeepsSmallTablesTogether(t *testing.T) {
+	filters := filtersOf(t, report.CustomerSummary, nil)
+	for rows, want := range map[int]string{1: "Pages: +[23]\n", 200: "Pages: +[1-9][0-9]\n"} {
+		random := rand.New(rand.NewPCG(1, 2))
+		sections := report.Sections(report.CustomerSummary, filters)
+		for i := range sections {
+			var values [][]any
+			for range rows {
+				row := randomRow(random, sections[i].Columns)
+				for c := range row {
+					if _, ok := row[c].(string); ok {
+						row[c] = "text"
+					}
+				}
+				values = append(values, row)
+			}
+			sections[i].Rows = rowsOf(sections[i].Columns, values, 50)
+		}
+		file, _ := encodedPDF(t, &report.Document{Kind: report.CustomerSummary, Filters: filters, Sections: sections})
+		if got := tool(t, file, "pdfinfo", "-"); !regexp.MustCompile(want).MatchString(got) {
+			t.Errorf("%d rows a section: want %s in\n%s", rows, want, got)
 		}
 	}
 }
