@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"licensekit/exporter/evidence"
@@ -590,4 +591,8 @@ func TestVerifyPageOverHTTP(t *testing.T) {
 		t.Errorf("status %d, want 200 for everybody", status)
 	}
 	b.shows("Verify an evidence bundle")
+	command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	b.open("/console/verify.html")
+	b.shows("This page needs JavaScript, which is switched off here")
+	b.picture("verify-no-script")
 }
