@@ -290,9 +290,13 @@ func (e *Exporter) checkData(ctx context.Context, r *CheckResult) error {
 
 // checkPages looks at how the pages of the database hang together, while nobody
 // writes: bbolt reads its list of free pages meanwhile, and takes for damage what
-// a write has just replaced.
+// a write has just replaced. It is not let at what would crash it, or worse.
 func (e *Exporter) checkPages() (problems []error, err error) {
 	err = e.alone(func(tx *bbolt.Tx) error {
+		if err := checkTree(tx, e.database); err != nil {
+			problems = append(problems, err)
+			return errNothingWritten
+		}
 		for problem := range tx.Check() {
 			problems = append(problems, problem)
 		}

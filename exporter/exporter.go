@@ -45,6 +45,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -104,6 +105,7 @@ const makersPerWorker = 8
 // Exporter makes exports and keeps them. It is safe for concurrent use.
 type Exporter struct {
 	db       sealed.Database
+	database string                            // the path of db
 	alone    func(func(*bbolt.Tx) error) error // a write transaction of db, during which nobody else writes
 	recovery *metadb.Recovery                  // of db, nil if it was good
 	copied   *Copied                           // nil if the directory is no copy, or one with nothing amiss
@@ -144,7 +146,7 @@ type Exporter struct {
 // [ErrRolledBack], [ErrNoAnchor].
 func Open(ctx context.Context, dir *Directory, facts *ledger.Ledger, opts Options) (*Exporter, error) {
 	e := &Exporter{
-		db: dir.DB, alone: dir.DB.Exclusive, recovery: dir.DB.Recovery(), blobs: dir.Blobs, ledger: facts,
+		db: dir.DB, database: filepath.Join(dir.Path, databaseFile), alone: dir.DB.Exclusive, recovery: dir.DB.Recovery(), blobs: dir.Blobs, ledger: facts,
 		keys: cmp.Or(opts.Keys, dir.Keys()), instance: dir.Instance, witnesses: dir.Witnesses(), tmp: dir.Tmp(), opts: opts,
 		outage: outage{begun: make(chan struct{})}, queue: newQueue(cmp.Or(opts.MaxQueued, MaxQueued)), rendering: make(chan struct{}, opts.Workers), verifying: make(chan struct{}, 1),
 	}

@@ -118,7 +118,7 @@ func inspect(path string, thorough bool) (contents metadb.Contents, err error) {
 	defer db.Close()
 	err = db.View(func(tx *bbolt.Tx) error {
 		contents.Transaction = int64(tx.ID())
-		if err := checkTree(tx); err != nil {
+		if err := checkTree(tx, path); err != nil {
 			return err
 		}
 		for err := range tx.Check() {
@@ -139,10 +139,10 @@ func inspect(path string, thorough bool) (contents metadb.Contents, err error) {
 	return contents, err
 }
 
-// checkTree looks at the file itself, and so finds what bbolt's own check stumbles
-// over or passes by.
-func checkTree(tx *bbolt.Tx) error {
-	f, err := os.Open(tx.DB().Path())
+// checkTree looks at the database's file itself, and so finds what bbolt's own
+// check stumbles over or passes by.
+func checkTree(tx *bbolt.Tx, path string) error {
+	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}

@@ -138,6 +138,38 @@ func TestDamagedPage(t *testing.T) {
 	}
 }
 
+// A check of a database that is in use finds such a page too.
+func TestCheckFindsDamagedPage(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, Options{Workers: 1})
+	h.fill(300)
+	var page int64 // the root of a bucket that nothing is written to meanwhile
+	err := h.dir.DB.View(func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error {
+			page = max(page, int64(b.Root())*int64(tx.DB().Info().PageSize))
+			return nil
+		})
+	})
+	f, openErr := os.OpenFile(filepath.Join(h.path, databaseFile), os.O_RDWR, 0)
+	if err = errors.Join(err, openErr); err != nil || page == 0 {
+		t.Fatalf("got a page at %d, %v; want one", page, err)
+	}
+	defer f.Close()
+	const overflow = 12 // which is read by those only who replace the page
+	for _, length := range []byte{1, 0} {
+		if _, err := f.WriteAt([]byte{0, 0, length}, page+overflow); err != nil {
+			t.Fatal(err)
+		}
+		r, err := h.Check(t.Context())
+		if err != nil || r.OK != (length == 0) {
+			t.Errorf("a page that is longer by %d times 65536 pages: got %+v, %v; want it found if it is", length, r, err)
+		}
+		if length > 0 && (len(r.Problems) != 1 || r.Problems[0].What != "database" || !strings.Contains(r.Problems[0].Problem, "not within bounds")) {
+			t.Errorf("got %+v, want the page alone", r.Problems)
+		}
+	}
+}
+
 // inUse sets how many pages bbolt's meta pages say are in use, if not 0, and
 // gives what they said.
 func inUse(t *testing.T, path string, set uint64) (pages uint64) {
