@@ -72,6 +72,9 @@ func queryOf(c *cli.Context, parameters map[string]string) url.Values {
 // reached.
 func walkList[T any](c *cli.Context, api *client.Client, path string, query url.Values, each func([]T) error) error {
 	limit := c.Int("limit")
+	if limit < 0 {
+		return usage("--limit %d is below 0", limit).hinted("leave it out for all")
+	}
 	query.Set("limit", "200")
 	for left := limit; ; {
 		var page []T

@@ -39,7 +39,8 @@ func (env *Env) report() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := report.ParseKind(kind); err != nil {
+			known, err := report.ParseKind(kind)
+			if err != nil {
 				return usage("%v", err).hinted("licensekit report --help lists the kinds")
 			}
 			if c.Bool("csv") && c.Bool("json") {
@@ -48,6 +49,11 @@ func (env *Env) report() *cli.Command {
 			filters, err := parseFilters(c.StringSlice("filter"))
 			if err != nil {
 				return err
+			}
+			ids := report.RequiredIDs(known)
+			if given := func(id string) bool { return filters[id] != "" }; len(ids) > 0 && !slices.ContainsFunc(ids, given) {
+				return usage("a live %s is about one: --filter %s=ID", kind, strings.Join(ids, "=ID or --filter ")).
+					hinted("an export covers all: licensekit export create --kind " + kind)
 			}
 			return env.with(c, false, func(api *client.Client) error { return env.printReport(c, api, kind, filters) })
 		},
