@@ -49,12 +49,12 @@ func (l *layout) records(section int) *report.RowForm {
 		before = string(rfc4180.AppendField(nil, own.name))
 	}
 	for _, column := range inFieldOrder(own.places) {
-		cell := report.Cell{Column: column, Before: before + strings.Repeat(",", own.places[column]-at)}
+		cell := report.Cell{Column: column, Type: own.columns[column].Type, Before: before + strings.Repeat(",", own.places[column]-at)}
 		switch own.columns[column].Type {
 		case report.String:
 			cell.Text, cell.Plain = appendText, plainTexts
 		case report.Time:
-			cell.Int = new(timeField).append
+			cell.Int = report.AppendTime
 		default:
 			cell.Int = appendInteger
 		}
@@ -78,22 +78,7 @@ func inFieldOrder(places []int) []int {
 	return columns
 }
 
-func appendInteger(dst []byte, v int64) []byte {
-	if v == report.Null {
-		return dst
-	}
-	return strconv.AppendInt(dst, v, 10)
-}
-
-// timeField writes instants.
-type timeField struct{ times report.TimeAppender }
-
-func (f *timeField) append(dst []byte, ms int64) []byte {
-	if ms == report.Null {
-		return dst
-	}
-	return f.times.Append(dst, ms)
-}
+func appendInteger(dst []byte, v int64) []byte { return strconv.AppendInt(dst, v, 10) }
 
 // appendText writes a field of text with the guard that it may need. The guard
 // itself never asks for quotes, so it can be put in afterwards.
@@ -125,22 +110,13 @@ func plainTexts(texts report.Texts) bool {
 // alone makes a cell the only one of its records: an absent value then has
 // quotes, for an empty line is no record.
 func alone(cell report.Cell) report.Cell {
-	text, number := cell.Text, cell.Int
-	cell.Plain = nil
-	if text != nil {
-		cell.Text = func(dst []byte, v string) []byte {
-			if v == "" {
-				return append(dst, `""`...)
-			}
-			return text(dst, v)
-		}
-		return cell
-	}
-	cell.Int = func(dst []byte, v int64) []byte {
-		if v == report.Null {
+	cell.Plain, cell.Absent = nil, `""`
+	text := cell.Text
+	cell.Text = func(dst []byte, v string) []byte {
+		if v == "" {
 			return append(dst, `""`...)
 		}
-		return number(dst, v)
+		return text(dst, v)
 	}
 	return cell
 }

@@ -218,3 +218,19 @@ func TestCSVRowsAllocateNothing(t *testing.T) {
 		}
 	}
 }
+
+// What is said to be clean needs neither quotes nor a guard.
+func TestCleanIsWrittenAsItIs(t *testing.T) {
+	for c := range 256 {
+		for at := range 9 {
+			text := []byte("abcdefghi")
+			text[at] = byte(c)
+			if !report.CleanFirst(text[0]) || !report.CleanRest(string(text)) {
+				continue
+			}
+			if got := string(appendText(nil, string(text))); got != string(text) {
+				t.Errorf("%q is called clean and written %q", text, got)
+			}
+		}
+	}
+}

@@ -96,7 +96,7 @@ func (b *Builder) Take() Batch {
 
 // take hands out the values, coded where they repeat.
 func (c *textBuilder) take() Coded {
-	coded := Coded{Texts{string(c.arena), c.bounds}, c.codes}
+	coded := Coded{Texts{All: string(c.arena), Bounds: c.bounds}, c.codes}
 	switch {
 	case coded.Repeats():
 		c.codes = nil

@@ -89,12 +89,12 @@ func (o canonicalWriter) section(s *Section, more bool, totals Totals) error {
 func canonicalCells(columns []Column) []Cell {
 	cells := make([]Cell, len(columns))
 	for i, c := range columns {
-		cells[i] = Cell{Column: i, Before: string(AppendString([]byte{','}, c.Name)) + ":"}
+		cells[i] = Cell{Column: i, Type: c.Type, Absent: "null", Before: string(AppendString([]byte{','}, c.Name)) + ":"}
 		switch c.Type {
 		case String:
 			cells[i].Text, cells[i].Plain, cells[i].Quote = appendText, plainTexts, '"'
 		case Time:
-			cells[i].Int = new(timeMember).append
+			cells[i].Int, cells[i].Quote = appendInstant, '"'
 		default:
 			cells[i].Int = appendInteger
 		}
@@ -113,14 +113,8 @@ func appendText(buf []byte, text string) []byte {
 	return AppendString(buf, text)
 }
 
-// timeMember writes instants as strings.
-type timeMember struct{ times TimeAppender }
-
-func (m *timeMember) append(buf []byte, ms int64) []byte {
-	if ms == Null {
-		return append(buf, "null"...)
-	}
-	return append(m.times.Append(append(buf, '"'), ms), '"')
+func appendInstant(buf []byte, ms int64) []byte {
+	return append(AppendTime(append(buf, '"'), ms), '"')
 }
 
 func appendInteger(buf []byte, v int64) []byte {

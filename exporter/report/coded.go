@@ -3,6 +3,7 @@ package report
 import (
 	"iter"
 	"strings"
+	"unicode/utf8"
 )
 
 // Texts is a list of texts that lie one behind the other: text i is what lies
@@ -10,6 +11,38 @@ import (
 type Texts struct {
 	All    string
 	Bounds []uint32 // one more than there are texts, the first at most len(All)
+
+	// Clean tells that each text is known to begin with a letter or a digit, to
+	// hold nothing but ASCII from '-' on, without the backslash, and to have at
+	// most [CleanSize] bytes, as most ids do. All forms of text write that as it
+	// is, and nobody need look at it again. Without it texts may be so, or not.
+	Clean bool
+}
+
+// CleanSize is the most bytes that a clean text has.
+const CleanSize = 2 * piece
+
+// CleanFirst tells whether a clean text may begin with a byte.
+func CleanFirst(c byte) bool {
+	return '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+}
+
+// CleanRest tells whether a clean text may hold these bytes behind its first.
+func CleanRest(text string) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for ; len(text) >= 8; text = text[8:] {
+		word := word(text)
+		backslash := word ^ ones*'\\'
+		if (word|(word-ones*'-')|(backslash-ones))&highs != 0 {
+			return false
+		}
+	}
+	for i := range len(text) {
+		if c := text[i]; c < '-' || c >= 0x80 || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // ListTexts puts texts into a list, in one piece. A single one is not copied.
@@ -18,7 +51,7 @@ func ListTexts(texts ...string) Texts {
 	for _, text := range texts {
 		bounds = append(bounds, bounds[len(bounds)-1]+uint32(len(text)))
 	}
-	return Texts{strings.Join(texts, ""), bounds}
+	return Texts{All: strings.Join(texts, ""), Bounds: bounds}
 }
 
 // Len is the number of texts.
@@ -43,7 +76,7 @@ func (t Texts) Part(from, to int) Texts {
 	if from == to {
 		return Texts{}
 	}
-	return Texts{t.All, t.Bounds[from : to+1]}
+	return Texts{t.All, t.Bounds[from : to+1], t.Clean}
 }
 
 // Whole gives all texts, one behind the other.
@@ -52,6 +85,25 @@ func (t Texts) Whole() string {
 		return ""
 	}
 	return t.All[t.Bounds[0]:t.Bounds[len(t.Bounds)-1]]
+}
+
+// check makes sure that the texts are valid UTF-8.
+func (t Texts) check() error {
+	if t.Clean || utf8.ValidString(t.Whole()) {
+		return nil
+	}
+	return errNotUTF8
+}
+
+// longest is the size of the longest text, in bytes, or more.
+func (t Texts) longest() (most int) {
+	if t.Clean {
+		return CleanSize
+	}
+	for i := range t.Len() {
+		most = max(most, int(t.Bounds[i+1]-t.Bounds[i]))
+	}
+	return most
 }
 
 // Coded holds text that repeats: value i is Values.At(Codes[i]), or

@@ -1,6 +1,9 @@
 package report
 
-import "fmt"
+import (
+	"encoding/binary"
+	"fmt"
+)
 
 // AppendTime appends what [FormatTime] gives, for instants of the years 0 to
 // 9999; others do not occur, for intake refuses them.
@@ -9,37 +12,65 @@ func AppendTime(buf []byte, ms int64) []byte {
 	return t.Append(buf, ms)
 }
 
+// The first and the last instant whose text has four digits for the year.
+const (
+	minInstant = -62_167_219_200_000 // 0000-01-01T00:00:00.000Z
+	maxInstant = 253_402_300_799_999 // 9999-12-31T23:59:59.999Z
+)
+
 // TimeAppender appends instants as [AppendTime] does, faster where several in
-// a row are of one day. The zero value is ready.
+// a row are of one minute or day. The zero value is ready.
 type TimeAppender struct {
-	start int64    // where the day of date begins
-	date  [11]byte // "2026-01-31T", or zero before the first
+	day   dayText
+	start int64    // where the minute begins
+	text  [16]byte // "2026-01-31T10:20", or zero before the first
 }
 
 // Append appends an instant.
 func (t *TimeAppender) Append(buf []byte, ms int64) []byte {
-	if t.date[10] == 0 || ms < t.start || ms-t.start >= msPerDay {
-		t.turn(floorDiv(ms, msPerDay))
+	at := len(buf)
+	buf = append(buf, timeLayout...)
+	t.put(buf[at:], ms)
+	return buf
+}
+
+// put writes an instant.
+func (t *TimeAppender) put(buf []byte, ms int64) {
+	if t.text[0] == 0 || ms < t.start || ms-t.start >= msPerMinute {
+		t.turn(ms)
 	}
 	ms -= t.start
-	minutes := ms / 60_000
-	hour, minute := minutes/60, minutes%60
-	ms -= minutes * 60_000
-	second, milli := ms/1000, ms%1000
-	buf = append(buf, t.date[:]...)
-	return append(buf,
-		'0'+byte(hour/10), '0'+byte(hour%10), ':',
-		'0'+byte(minute/10), '0'+byte(minute%10), ':',
-		'0'+byte(second/10), '0'+byte(second%10), '.',
-		'0'+byte(milli/100), '0'+byte(milli/10%10), '0'+byte(milli%10), 'Z')
+	second, milli := threes[ms/1000], threes[ms%1000]
+	binary.LittleEndian.PutUint64(buf[0:], binary.LittleEndian.Uint64(t.text[0:]))
+	binary.LittleEndian.PutUint64(buf[8:], binary.LittleEndian.Uint64(t.text[8:]))
+	binary.LittleEndian.PutUint64(buf[16:], ':'|uint64(second>>8&0xffff)<<8|'.'<<24|uint64(milli&0xffffff)<<32|'Z'<<56)
+}
+
+// turn makes the text of a minute.
+func (t *TimeAppender) turn(ms int64) {
+	if start := t.day.start; t.day.date[10] == 0 || ms < start || ms-start >= msPerDay {
+		t.day.turn(floorDiv(ms, msPerDay))
+	}
+	minutes := (ms - t.day.start) / msPerMinute
+	t.start = t.day.start + minutes*msPerMinute
+	copy(t.text[:], t.day.date[:])
+	hour, minute := threes[minutes/60], threes[minutes%60]
+	t.text[11], t.text[12], t.text[13] = byte(hour>>8), byte(hour>>16), ':'
+	t.text[14], t.text[15] = byte(minute>>8), byte(minute>>16)
+}
+
+// dayText is a date and where it begins.
+type dayText struct {
+	start int64
+	date  [11]byte // "2026-01-31T", or zero before the first
 }
 
 // turn makes the date of a day, counted from 1970-01-01.
-func (t *TimeAppender) turn(day int64) {
-	t.start = day * msPerDay
-	year, month, date := civil(day)
+func (d *dayText) turn(number int64) {
+	d.start = number * msPerDay
+	year, month, date := civil(number)
 	digit := func(n int64) byte { return '0' + byte(n%10) }
-	t.date = [11]byte{
+	d.date = [11]byte{
 		digit(year / 1000), digit(year / 100), digit(year / 10), digit(year), '-',
 		digit(month / 10), digit(month), '-', digit(date / 10), digit(date), 'T',
 	}
@@ -47,7 +78,7 @@ func (t *TimeAppender) turn(day int64) {
 
 // TimeParser reads instants as [ParseTime] does, faster where several in a row
 // are of one day. The zero value is ready.
-type TimeParser struct{ day TimeAppender }
+type TimeParser struct{ day dayText }
 
 // Parse reads an instant, exactly as [FormatTime] writes it.
 func (p *TimeParser) Parse(text []byte) (int64, error) {
@@ -90,7 +121,10 @@ func digits(text []byte, at, count int) (n int64) {
 	return n
 }
 
-const msPerDay = 24 * 60 * 60 * 1000
+const (
+	msPerMinute = 60 * 1000
+	msPerDay    = 24 * 60 * msPerMinute
+)
 
 func floorDiv(a, b int64) int64 {
 	q := a / b

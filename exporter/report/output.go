@@ -1,10 +1,6 @@
 package report
 
-import (
-	"errors"
-	"io"
-	"unicode/utf8"
-)
+import "io"
 
 // FlushAt is the size, in bytes, at which encoders write what they have
 // gathered: large enough for the disk, small enough for a processor's cache.
@@ -25,15 +21,10 @@ type Output struct {
 // NewOutput begins with an empty buffer.
 func NewOutput(w io.Writer) *Output { return &Output{w: w} }
 
-// Flush writes the buffer once it holds at least so many bytes. All text is
-// checked here, for it is cheapest in one piece: flushes come between values,
-// and ASCII parts those, so no character of one can run into the next.
+// Flush writes the buffer once it holds at least so many bytes.
 func (o *Output) Flush(least int) error {
 	if len(o.Buf) < least {
 		return nil
-	}
-	if !utf8.Valid(o.Buf) {
-		return errors.New("text is not valid UTF-8")
 	}
 	if w, ok := o.w.(Exchanger); ok {
 		var err error

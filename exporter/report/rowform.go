@@ -1,65 +1,53 @@
 package report
 
-import (
-	"encoding/binary"
-	"slices"
-)
+import "slices"
 
-// Cell says how a form of text writes the values of one column: Text those of
-// a String column, where "" is absent, and Int those of the others, where
-// [Null] is.
+// Cell says how a form of text writes the values of one column. The form itself
+// writes what is usual: texts that are clean (see [Texts]) or Plain, and instants
+// as [FormatTime] gives them, both with Quote on both sides, numbers up to
+// ±[MaxAmount] in digits, and Absent for what is [Null]. All else it leaves to
+// Text, where "" is absent, and to Int.
 type Cell struct {
 	Column int
+	Type   Type
 	Before string // stands in front of each value, also of an absent one
+	Quote  byte   // 0 for none
+	Absent string
 	Text   func(buf []byte, text string) []byte
 	Int    func(buf []byte, v int64) []byte
 
-	// Plain tells that Text would write each of some texts as it is, with Quote
-	// on both sides unless it is 0. Without Plain they all go through Text.
+	// Plain tells that Text would write each of some texts as it is, within
+	// quotes. Without it only clean texts don't go through Text.
 	Plain func(Texts) bool
-	Quote byte
 }
 
 // RowForm writes the rows of a section as text. What repeats in a batch is
 // encoded once and copied for each row; what all of its rows have in common
-// becomes a part of the text between the cells.
+// becomes a part of the text between the cells. The other cells are written
+// column by column, each row into a strip of a sheet that is wide enough for
+// all: a loop that does one thing need not ask each cell what it is.
 type RowForm struct {
 	between string // stands between two rows
 	end     string // stands behind the last cell
 	columns []formColumn
 	begun   bool
 
-	vary []*formColumn // the columns whose cells differ in the batch
-	last []byte        // what stands behind the last of them
+	vary  []*formColumn // the columns whose cells differ in the batch
+	last  []byte        // what stands behind the last of them
+	sheet []byte
+	ends  []int // where the text of each strip ends
 }
 
-// formColumn is a column as a batch has it.
-type formColumn struct {
-	Cell
-	before []byte // stands in front of each value
-	lead   []byte // before and the quote
-	values Vector
-	way    way
-	text   []byte  // of the forms
-	forms  []place // by code
-}
-
-// way is how the cells of a column are written.
-type way int
-
+// A sheet has so many strips, and fewer where they are so wide that it would
+// not fit in a processor's cache.
 const (
-	oneByOne way = iota // by Text
-	numbers             // by Int
-	coded               // as copies of forms
-	plain               // as copies of the texts
+	sheetRows = 32
+	sheetSize = 64 << 10
 )
 
-// place is where a form is.
-type place struct{ at, size uint32 }
-
-// groupRows is how many rows are looked at column by column before they are
-// written one by one: few enough that what was seen is still near.
-const groupRows = 256
+// groupRows is how many rows are looked at before they are written: few, so
+// that one odd value doesn't slow down many, and what was seen is still near.
+const groupRows = 8 * sheetRows
 
 // NewRowForm gives a form of rows with these cells, in their order.
 func NewRowForm(cells []Cell, end, between string) *RowForm {
@@ -70,9 +58,12 @@ func NewRowForm(cells []Cell, end, between string) *RowForm {
 	return f
 }
 
-// Write writes the rows of a batch.
+// Write writes the rows of a batch. Errors: those of the output, and text that
+// is not valid UTF-8.
 func (f *RowForm) Write(out *Output, batch Batch) error {
-	f.bind(batch)
+	if err := f.bind(batch); err != nil {
+		return err
+	}
 	for from, rows := 0, batch.Len(); from < rows; from += groupRows {
 		if err := f.write(out, from, min(from+groupRows, rows)); err != nil {
 			return err
@@ -81,27 +72,8 @@ func (f *RowForm) Write(out *Output, batch Batch) error {
 	return nil
 }
 
-// write writes some rows of the batch that the form is bound to.
-func (f *RowForm) write(out *Output, from, to int) error {
-	for _, c := range f.vary {
-		c.look(from, to)
-	}
-	for row := from; row < to; row++ {
-		start := len(out.Buf)
-		out.Buf = appendPiece(f.append(out.Buf, row), f.last)
-		if !f.begun { // each row begins with what stands between two
-			out.Buf = slices.Delete(out.Buf, start, start+len(f.between))
-			f.begun = true
-		}
-		if err := out.Flush(FlushAt); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // bind readies the form for the rows of a batch, and encodes what repeats.
-func (f *RowForm) bind(batch Batch) {
+func (f *RowForm) bind(batch Batch) error {
 	f.vary = f.vary[:0]
 	before := append(f.last[:0], f.between...)
 	for i := range f.columns {
@@ -109,112 +81,62 @@ func (f *RowForm) bind(batch Batch) {
 		c.values = batch[c.Column]
 		c.precede(before)
 		before = before[:0]
-		if c.encode() {
+		same, err := c.encode()
+		switch {
+		case err != nil:
+			return err
+		case same:
 			before = append(before, c.form(0)...)
-		} else {
+		default:
 			f.vary = append(f.vary, c)
 		}
 	}
 	f.last = slices.Grow(append(before, f.end...), piece)
+	return nil
 }
 
-// precede sets what stands in front of each value.
-func (c *formColumn) precede(before []byte) {
-	c.before = slices.Grow(append(append(c.before[:0], before...), c.Before...), piece)
-	c.lead = append(c.lead[:0], c.before...)
-	if c.Quote != 0 {
-		c.lead = append(c.lead, c.Quote)
-	}
-	c.lead = slices.Grow(c.lead, piece)
-}
-
-// encode encodes the values of a column that repeat. It tells whether there is
-// but one.
-func (c *formColumn) encode() (same bool) {
-	c.way = oneByOne
-	if c.Int != nil {
-		c.way = numbers
-	}
-	if c.Int != nil || !c.values.Text.Repeats() {
-		return false
-	}
-	c.way = coded
-	c.text, c.forms = c.text[:0], c.forms[:0]
-	values := c.values.Text.Values
-	same = true
-	for _, value := range values.Each() {
-		start := len(c.text)
-		c.text = c.Text(append(c.text, c.before...), value)
-		c.forms = append(c.forms, place{uint32(start), uint32(len(c.text) - start)})
-		same = same && value == values.At(0)
-	}
-	c.text = slices.Grow(c.text, piece)
-	return same
-}
-
-// form gives an encoded value.
-func (c *formColumn) form(code uint32) []byte {
-	p := c.forms[code]
-	return c.text[p.at : p.at+p.size]
-}
-
-// look tells how the cells of some rows are written.
-func (c *formColumn) look(from, to int) {
-	if c.way == numbers || c.way == coded {
-		return
-	}
-	c.way = oneByOne
-	if text := c.values.Text; c.Plain != nil && text.Codes == nil && c.Plain(text.Values.Part(from, to)) {
-		c.way = plain
-	}
-}
-
-// append appends the cells of a row, save what stands behind the last that vary.
-func (f *RowForm) append(buf []byte, row int) []byte {
+// write writes some rows of the batch that the form is bound to.
+func (f *RowForm) write(out *Output, from, to int) error {
+	width := len(f.last) + slack
 	for _, c := range f.vary {
-		switch c.way {
-		case coded:
-			buf = appendPiece(buf, c.form(c.values.Text.Codes[row]))
-		case numbers:
-			buf = c.Int(appendPiece(buf, c.before), c.values.Int[row])
-		case plain:
-			buf = appendWords(appendPiece(buf, c.lead), &c.values.Text.Values, row)
-			if c.Quote != 0 {
-				buf = append(buf, c.Quote)
-			}
-		default:
-			buf = c.Text(appendPiece(buf, c.before), c.values.Text.At(row))
+		most, err := c.look(from, to)
+		if err != nil {
+			return err
+		}
+		width += most
+	}
+	rows := min(max(1, sheetSize/width), sheetRows)
+	f.sheet = slices.Grow(f.sheet[:0], rows*width)[:rows*width]
+	for ; from < to; from += rows {
+		f.fill(from, min(from+rows, to), width)
+		if err := f.copy(out, width); err != nil {
+			return err
 		}
 	}
-	return buf
+	return nil
 }
 
-// piece is how many bytes are copied at a time: of the few that most cells
-// have, copying some too many costs less than counting them.
-const piece = 32
-
-// appendPiece appends text; there may be anything behind it.
-func appendPiece(buf, text []byte) []byte {
-	n := len(buf)
-	if len(text) > piece || cap(text) < piece || cap(buf)-n < piece {
-		return append(buf, text...)
+// fill writes rows into the strips of the sheet.
+func (f *RowForm) fill(from, to, width int) {
+	f.ends = f.ends[:0]
+	for i := range to - from {
+		f.ends = append(f.ends, i*width)
 	}
-	buf = buf[:n+piece]
-	*(*[piece]byte)(buf[n:]) = *(*[piece]byte)(text[:piece])
-	return buf[:n+len(text)]
+	for _, c := range f.vary {
+		c.fill(f.sheet, f.ends, from)
+	}
+	fillSame(f.sheet, f.ends, f.last)
 }
 
-// appendWords appends a text of a list, eight bytes at a time.
-func appendWords(buf []byte, texts *Texts, i int) []byte {
-	from, to := int(texts.Bounds[i]), int(texts.Bounds[i+1])
-	n := len(buf)
-	size := to - from
-	if size > 2*piece || to+8 > len(texts.All) || cap(buf)-n < size+8 {
-		return append(buf, texts.All[from:to]...)
+// copy copies what the strips hold, one behind the other.
+func (f *RowForm) copy(out *Output, width int) error {
+	for i, end := range f.ends {
+		start := i * width
+		if !f.begun { // each row begins with what stands between two
+			start += len(f.between)
+			f.begun = true
+		}
+		out.Buf = append(out.Buf, f.sheet[start:end]...)
 	}
-	buf = buf[:n+size+8]
-	for at := 0; at < size; at += 8 {
-		binary.LittleEndian.PutUint64(buf[n+at:], word(texts.All[from+at:]))
-	}
-	return buf[:n+size]
+	return out.Flush(FlushAt)
 }

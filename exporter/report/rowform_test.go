@@ -3,14 +3,15 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"strings"
 	"testing"
 )
 
-// wordCells write a text in braces and a number after a colon, each in a way
-// that shows where it came from.
+// wordCells write texts, numbers and instants, each in a way that shows where
+// it came from.
 func wordCells() []Cell {
 	text := func(buf []byte, text string) []byte {
 		if text == "" {
@@ -26,12 +27,19 @@ func wordCells() []Cell {
 		}
 		return true
 	}
-	number := func(buf []byte, v int64) []byte { return strconv.AppendInt(buf, v, 10) }
+	number := func(buf []byte, v int64) []byte {
+		if v > MaxAmount || v < -MaxAmount {
+			buf = append(buf, '#')
+		}
+		return strconv.AppendInt(buf, v, 10)
+	}
+	instant := func(buf []byte, ms int64) []byte { return append(AppendTime(append(buf, '<'), ms), '<') }
 	return []Cell{
-		{Column: 2, Before: "a=", Text: text, Plain: plain, Quote: '<'},
-		{Column: 0, Before: " b=", Int: number},
-		{Column: 1, Before: " a name that is longer than a piece of thirty-two bytes=", Text: text},
-		{Column: 3, Before: " d=", Text: text, Plain: plain, Quote: '<'},
+		{Column: 2, Type: String, Before: "a=", Text: text, Plain: plain, Quote: '<'},
+		{Column: 0, Type: Integer, Before: " b=", Int: number, Absent: "nothing"},
+		{Column: 1, Type: String, Before: " a name that is longer than a piece of thirty-two bytes=", Text: text, Quote: '<'},
+		{Column: 4, Type: Time, Before: " c=", Int: instant, Quote: '<', Absent: "never, which is longer than a piece is"},
+		{Column: 3, Type: String, Before: " d=", Text: text, Plain: plain, Quote: '<'},
 	}
 }
 
@@ -44,7 +52,7 @@ func TestRowFormWritesEachCell(t *testing.T) {
 		var got, want bytes.Buffer
 		form, out := NewRowForm(cells, "|", ",\n"), NewOutput(&got)
 		for range 1 + random.IntN(4) {
-			batch := randomBatch(random, []int{0, 1, groupRows, 700}[random.IntN(4)])
+			batch := randomBatch(random, []int{0, 1, sheetRows, groupRows, 700}[random.IntN(5)])
 			if err := form.Write(out, batch); err != nil {
 				t.Fatal(err)
 			}
@@ -67,10 +75,13 @@ func TestRowFormWritesEachCell(t *testing.T) {
 func rowOf(cells []Cell, batch Batch, row int) (text []byte) {
 	for _, c := range cells {
 		text = append(text, c.Before...)
-		if c.Int != nil {
-			text = c.Int(text, batch[c.Column].Int[row])
-		} else {
-			text = c.Text(text, batch[c.Column].Text.At(row))
+		switch values := batch[c.Column]; {
+		case c.Type == String:
+			text = c.Text(text, values.Text.At(row))
+		case values.Int[row] == Null:
+			text = append(text, c.Absent...)
+		default:
+			text = c.Int(text, values.Int[row])
 		}
 	}
 	return append(text, '|')
@@ -89,26 +100,44 @@ func mismatch(a, b string) int {
 	return -1
 }
 
-// randomBatch has a column of numbers and three of text, each coded or not, of
-// one text or many, plain for the most part, short or long.
+// randomBatch has a column of numbers, three of text and one of instants. The
+// texts are coded or not, of one text or many, most of them plain or clean,
+// short or long.
 func randomBatch(random *rand.Rand, rows int) Batch {
-	batch := make(Batch, 4)
+	batch := make(Batch, 5)
+	odd := random.IntN(3) // how often there is something unusual
 	for range rows {
-		batch[0].Int = append(batch[0].Int, random.Int64N(1e6)-1000)
+		number, instant := random.Int64N(1_000)*random.Int64N(1_000)*random.Int64N(1_000_000)-100, random.Int64N(4e12)
+		switch random.IntN(300) {
+		case 0, 1, 2:
+			if odd > 0 {
+				number, instant = Null, Null
+			}
+		case 3:
+			if odd > 1 {
+				number = []int64{MaxAmount + 1, -MaxAmount - 1, -MaxAmount, MaxAmount, math.MaxInt64}[random.IntN(5)]
+			}
+		}
+		batch[0].Int = append(batch[0].Int, number)
+		batch[4].Int = append(batch[4].Int, instant)
 	}
 	for column := 1; column < 4; column++ {
 		values := make([]string, []int{1, 3, rows}[random.IntN(3)])
 		coded := len(values) < rows || random.IntN(2) == 0
+		clean := random.IntN(2) == 0
 		for i := range values {
 			values[i] = fmt.Sprint("X", strings.Repeat("Y", random.IntN(12)*random.IntN(12)), random.IntN(1000))
-			switch random.IntN(400) {
-			case 0:
+			switch {
+			case clean:
+				values[i] = values[i][:min(len(values[i]), CleanSize)]
+			case odd > 0 && random.IntN(400) == 0:
 				values[i] = ""
-			case 1:
+			case odd > 0 && random.IntN(400) == 1:
 				values[i] = "small"
 			}
 		}
 		batch[column].Text = Coded{Values: ListTexts(values...)}
+		batch[column].Text.Values.Clean = clean
 		if coded {
 			codes := make([]uint32, rows)
 			for i := range codes {
@@ -118,6 +147,63 @@ func randomBatch(random *rand.Rand, rows int) Batch {
 		}
 	}
 	return batch
+}
+
+// Text that is not UTF-8 is refused in each of the ways to write it.
+func TestRowFormRefusesText(t *testing.T) {
+	for name, text := range map[string]Coded{
+		"plain":  {Values: ListTexts("good", "bad\xff", "good")},
+		"by row": {Values: ListTexts("good", "bad\xff", "good")},
+		"coded":  {Values: ListTexts("good", "bad\xff"), Codes: []uint32{0, 1, 0, 0}},
+		"same":   {Values: ListTexts("bad\xff"), Codes: []uint32{0, 0}},
+		"beyond": {Values: ListTexts("good", "other"), Codes: []uint32{0, 1, 2, 0}},
+	} {
+		cells := []Cell{{Type: String, Text: func(buf []byte, text string) []byte { return append(buf, text...) }}}
+		if name == "plain" {
+			cells[0].Plain = func(Texts) bool { return true }
+		}
+		err := NewRowForm(cells, "|", "").Write(NewOutput(new(bytes.Buffer)), Batch{{Text: text}})
+		want := errNotUTF8.Error()
+		if name == "beyond" {
+			want = "code 2 of 2 texts"
+		}
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", name, err, want)
+		}
+	}
+}
+
+func TestPutDigits(t *testing.T) {
+	values := []uint64{0, 7, MaxAmount}
+	for power := uint64(10); power < MaxAmount; power *= 10 {
+		values = append(values, power-1, power, power+1, 7*power)
+	}
+	for _, v := range values {
+		buf := []byte("=..................................")
+		if got, want := string(buf[:putDigits(buf, 1, v)]), fmt.Sprint("=", v); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// What is said to be clean is written by the canonical form as it is.
+func TestCleanIsWrittenAsItIs(t *testing.T) {
+	for c := range 256 {
+		for length := range 20 {
+			for at := range length {
+				text := []byte(strings.Repeat("a", length))
+				text[at] = byte(c)
+				clean := CleanFirst(text[0]) && CleanRest(string(text))
+				if want := `"` + string(text) + `"`; clean && string(AppendString(nil, string(text))) != want {
+					t.Errorf("%q is called clean", text)
+				}
+				letter := c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+				if letter && !clean || c == '-' && at > 0 && !clean {
+					t.Errorf("%q is not called clean", text)
+				}
+			}
+		}
+	}
 }
 
 func TestTexts(t *testing.T) {
