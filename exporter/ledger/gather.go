@@ -1,29 +1,39 @@
 package ledger
 
 import (
+	"slices"
 	"strings"
 
 	"licensekit/exporter/report"
 )
 
-// gathering collects rows from several blocks into one batch.
+// gathering collects rows from several blocks into one batch. It is used again
+// for the next one.
 type gathering struct {
 	blocks  []*block
 	sources []uint32 // the blocks, as the timeline numbers them
-	from    []uint32 // per row: the block, as an index into blocks
-	rows    []uint32 // per row: the row in its block
+	pieces  []piece
+	rows    int
 }
+
+// piece is some rows that follow each other in a block as they do in the batch:
+// most producers report in the order of time, so there are few pieces, and
+// their values are copied together.
+type piece struct {
+	from     uint32 // the block, as an index into the gathering's
+	row, end uint32 // in the block, from one row to before the other
+}
+
+func (p piece) len() int { return int(p.end - p.row) }
 
 // gather reads the activities of some keys.
 func (t *timeline) gather(keys []entry) (*report.Facts, error) {
-	g, err := t.locate(keys)
-	if err != nil {
+	g := &t.gathering
+	if err := t.locate(g, keys); err != nil {
 		return nil, err
 	}
-	facts := &report.Facts{Sequence: make([]int64, len(keys))}
-	for i, row := range g.rows {
-		facts.Sequence[i] = g.blocks[g.from[i]].first + int64(row)
-	}
+	facts := &report.Facts{Sequence: g.sequences()}
+	var err error
 	for column, dst := range integerColumns(facts) {
 		if *dst, err = t.gatherInts(g, column); err != nil {
 			return nil, err
@@ -41,23 +51,42 @@ func (t *timeline) gather(keys []entry) (*report.Facts, error) {
 }
 
 // locate opens the blocks that the keys point into, each once.
-func (t *timeline) locate(keys []entry) (*gathering, error) {
-	g := &gathering{from: make([]uint32, len(keys)), rows: make([]uint32, len(keys))}
-	for i, k := range keys {
-		at := uint32(k.value >> 32)
+func (t *timeline) locate(g *gathering, keys []entry) error {
+	g.blocks, g.sources, g.pieces, g.rows = g.blocks[:0], g.sources[:0], g.pieces[:0], len(keys)
+	next := uint64(0) // what a key would be that goes on with the last piece
+	for _, k := range keys {
+		if k.value == next && len(g.pieces) > 0 {
+			g.pieces[len(g.pieces)-1].end++
+			next++
+			continue
+		}
+		at, row := uint32(k.value>>32), uint32(k.value)
 		index := t.sources[at].index
 		if int(index) >= len(g.blocks) || g.sources[index] != at { // of another batch, or of none
 			b, err := t.open(at)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			index = uint32(len(g.blocks))
 			g.blocks, g.sources = append(g.blocks, b), append(g.sources, at)
 			t.sources[at].index = index
 		}
-		g.from[i], g.rows[i] = index, uint32(k.value)
+		g.pieces = append(g.pieces, piece{index, row, row + 1})
+		next = k.value + 1
 	}
-	return g, nil
+	return nil
+}
+
+// sequences are those of the rows.
+func (g *gathering) sequences() []int64 {
+	out := make([]int64, 0, g.rows)
+	for _, p := range g.pieces {
+		first := g.blocks[p.from].first
+		for row := p.row; row < p.end; row++ {
+			out = append(out, first+int64(row))
+		}
+	}
+	return out
 }
 
 func (t *timeline) gatherInts(g *gathering, column int) ([]int64, error) {
@@ -68,9 +97,11 @@ func (t *timeline) gatherInts(g *gathering, column int) ([]int64, error) {
 			return nil, t.snapshot.damagedBlock(b, err)
 		}
 	}
-	out := make([]int64, len(g.rows))
-	for i, row := range g.rows {
-		out[i] = columns[g.from[i]].at(int(row))
+	out := make([]int64, g.rows)
+	rest := out
+	for _, p := range g.pieces {
+		columns[p.from].decode(rest[:p.len()], int(p.row))
+		rest = rest[p.len():]
 	}
 	return out, nil
 }
@@ -89,47 +120,68 @@ func (t *timeline) gatherText(g *gathering, field report.Field) (report.Coded, e
 		size, has := columns[i].dictionarySize()
 		total, coded = total+size, coded && has
 	}
-	if coded && total <= len(g.rows)/2 {
+	if sameConstant(columns) {
+		return report.Coded{Values: columns[0].dictionary(), Codes: zeros[:g.rows]}, nil
+	}
+	if coded && total <= g.rows/2 {
 		return g.codes(columns, total), nil
 	}
 	return report.Coded{Values: t.texts(g, columns, field)}, nil
 }
 
-// texts copies what lies scattered in the blocks into one piece, in the order of
+// sameConstant tells whether the columns hold one text, and the same.
+func sameConstant(columns []*texts) bool {
+	for _, c := range columns {
+		if c.form != textConstant || string(c.data) != string(columns[0].data) {
+			return false
+		}
+	}
+	return true
+}
+
+// texts copies what lies scattered in the blocks into one list, in the order of
 // the rows: whoever reads it, and often several do, goes straight on.
 func (t *timeline) texts(g *gathering, columns []*texts, field report.Field) report.Texts {
-	var (
-		all    strings.Builder
-		bounds = make([]uint32, 1, len(g.rows)+1)
-		size   = &t.sizes[field]
-	)
-	all.Grow(*size + *size/16)
-	for i, row := range g.rows {
-		all.WriteString(columns[g.from[i]].at(int(row)))
-		bounds = append(bounds, uint32(all.Len()))
+	size := &t.sizes[field]
+	list := textList{bounds: make([]uint32, 1, g.rows+1)}
+	list.all.Grow(*size + *size/16)
+	for _, p := range g.pieces {
+		columns[p.from].copy(&list, int(p.row), int(p.end))
 	}
-	*size = all.Len()
-	return report.Texts{All: all.String(), Bounds: bounds}
+	*size = list.all.Len()
+	gathered := list.texts()
+	gathered.Clean = !slices.ContainsFunc(columns, func(c *texts) bool { return !c.isClean() })
+	return gathered
 }
 
 // codes joins the dictionaries of the blocks.
 func (g *gathering) codes(columns []*texts, total int) report.Coded {
-	var (
-		all    strings.Builder
-		bounds = make([]uint32, 1, total+1)
-		starts = make([]uint32, len(columns))
-	)
+	list := textList{bounds: make([]uint32, 1, total+1)}
+	starts := make([]uint32, len(columns))
 	for i, c := range columns {
-		starts[i] = uint32(len(bounds) - 1)
+		starts[i] = uint32(len(list.bounds) - 1)
 		for _, text := range c.dictionary().Each() {
-			all.WriteString(text)
-			bounds = append(bounds, uint32(all.Len()))
+			list.add(text)
 		}
 	}
-	codes := make([]uint32, len(g.rows))
-	for i, row := range g.rows {
-		from := g.from[i]
-		codes[i] = starts[from] + columns[from].code(int(row))
+	codes := make([]uint32, g.rows)
+	rest := codes
+	for _, p := range g.pieces {
+		columns[p.from].decode(rest[:p.len()], int(p.row), starts[p.from])
+		rest = rest[p.len():]
 	}
-	return report.Coded{Values: report.Texts{All: all.String(), Bounds: bounds}, Codes: codes}
+	return report.Coded{Values: list.texts(), Codes: codes}
 }
+
+// textList is a list of texts in the making.
+type textList struct {
+	all    strings.Builder
+	bounds []uint32
+}
+
+func (l *textList) add(text string) {
+	l.all.WriteString(text)
+	l.bounds = append(l.bounds, uint32(l.all.Len()))
+}
+
+func (l *textList) texts() report.Texts { return report.Texts{All: l.all.String(), Bounds: l.bounds} }

@@ -154,3 +154,27 @@ func TestSortByKeyIsStable(t *testing.T) {
 		}
 	}
 }
+
+// Entries that mostly grow, with some that come late, and ties among them.
+func TestSortByKeyWithLateEntries(t *testing.T) {
+	random := rand.New(rand.NewPCG(10, 10))
+	for round := range 300 {
+		entries := make([]entry, random.IntN(400))
+		often := random.IntN(20) + 1
+		for i := range entries {
+			key := uint64(i / 3)
+			if random.IntN(often) == 0 {
+				key = random.Uint64N(key + 1)
+			}
+			entries[i] = entry{key, uint64(i)}
+		}
+		if len(entries) > 0 && round%5 == 0 {
+			entries[0].key = math.MaxUint64 // all others are late
+		}
+		want := slices.Clone(entries)
+		slices.SortStableFunc(want, func(a, b entry) int { return cmp.Compare(a.key, b.key) })
+		if got := sortByKey(entries, make([]entry, len(entries))); !slices.Equal(got, want) {
+			t.Fatalf("round %d: got %v, want %v", round, got, want)
+		}
+	}
+}

@@ -146,10 +146,17 @@ func (c *ints) pick(rows []uint32) []int64 {
 	return out
 }
 
-// all decodes the column. One loop per width, so that none has a branch in it:
-// this is where a scan spends its time.
+// all decodes the column.
 func (c *ints) all() []int64 {
-	out, base, data := make([]int64, c.rows), c.base, c.data
+	out := make([]int64, c.rows)
+	c.decode(out, 0)
+	return out
+}
+
+// decode decodes rows from one on, as many as out holds. One loop per width, so
+// that none has a branch in it: this is where a scan spends its time.
+func (c *ints) decode(out []int64, from int) {
+	base, data := c.base, c.data[from*c.width:]
 	switch c.width {
 	case 0:
 		for i := range out {
@@ -175,7 +182,6 @@ func (c *ints) all() []int64 {
 	if c.holes {
 		punch(out, c.null)
 	}
-	return out
 }
 
 // punch puts Null where the code for it was decoded as a number.

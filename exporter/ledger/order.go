@@ -33,16 +33,17 @@ type source struct {
 
 // timeline reads by time.
 type timeline struct {
-	snapshot *Snapshot
-	match    matcher
-	fields   report.FieldSet
-	limit    int // activities in a part
-	sources  []source
-	cache    map[uint32]*block // by source
-	keys     []entry           // of the part at hand: time since its start, source and row
-	scratch  []entry
-	sizes    [report.NumFields]int // of the texts of the last batch, in bytes
-	yield    func(*report.Facts, error) bool
+	snapshot  *Snapshot
+	match     matcher
+	fields    report.FieldSet
+	limit     int // activities in a part
+	sources   []source
+	cache     map[uint32]*block // by source
+	keys      []entry           // of the part at hand: time since its start, source and row
+	scratch   []entry
+	gathering gathering
+	sizes     [report.NumFields]int // of the texts of the last batch, in bytes
+	yield     func(*report.Facts, error) bool
 }
 
 // cacheBlocks bounds how many blocks are kept open, at some 3 KiB each.

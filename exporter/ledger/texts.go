@@ -35,7 +35,17 @@ type texts struct {
 	data    []byte       // the bytes of the texts
 	codes   []byte       // of a coded column
 	entries report.Texts // the dictionary, made when first asked for
+	clean   answer       // whether each text that the column stores is
 }
+
+// answer is what is known of a question that is asked when it matters.
+type answer uint8
+
+const (
+	unasked answer = iota
+	yes
+	no
+)
 
 // openTexts checks a column of that many rows, so that reading it can't fail.
 func openTexts(data []byte, rows int) (texts, error) {
@@ -144,10 +154,11 @@ func (c *texts) at(row int) string {
 
 // slot is the text between two offsets.
 func (c *texts) slot(i int) string {
-	from := binary.LittleEndian.Uint32(c.offsets[4*i:])
-	to := binary.LittleEndian.Uint32(c.offsets[4*i+4:])
-	return inPlace(c.data[from:to])
+	return inPlace(c.data[c.offset(i):c.offset(i+1)])
 }
+
+// offset is where a text begins.
+func (c *texts) offset(i int) uint32 { return binary.LittleEndian.Uint32(c.offsets[4*i:]) }
 
 // dictionary lists the texts of a coded or constant column.
 func (c *texts) dictionary() report.Texts {
@@ -201,16 +212,94 @@ func (c *texts) all() report.Coded {
 		return report.Coded{Values: values, Codes: zeros[:c.rows]}
 	}
 	codes := make([]uint32, c.rows)
-	if c.form == textCoded1 {
-		for i, code := range c.codes[:len(codes)] {
-			codes[i] = uint32(code)
-		}
-		return report.Coded{Values: values, Codes: codes}
-	}
-	for i := range codes {
-		codes[i] = uint32(binary.LittleEndian.Uint16(c.codes[2*i:]))
-	}
+	c.decode(codes, 0, 0)
 	return report.Coded{Values: values, Codes: codes}
+}
+
+// decode gives the codes of rows from one on, as many as out holds, with a
+// number added to each.
+func (c *texts) decode(out []uint32, from int, start uint32) {
+	switch c.form {
+	case textCoded1:
+		for i, code := range c.codes[from : from+len(out)] {
+			out[i] = start + uint32(code)
+		}
+	case textCoded2:
+		codes := c.codes[2*from:]
+		for i := range out {
+			out[i] = start + uint32(binary.LittleEndian.Uint16(codes[2*i:]))
+		}
+	default:
+		for i := range out {
+			out[i] = start
+		}
+	}
+}
+
+// isClean tells whether the texts that the column stores are clean, as those
+// of [report.Texts] are.
+func (c *texts) isClean() bool {
+	if c.clean == unasked {
+		c.clean = no
+		if c.firstsAreClean() && report.CleanRest(inPlace(c.data)) {
+			c.clean = yes
+		}
+	}
+	return c.clean == yes
+}
+
+func (c *texts) firstsAreClean() bool {
+	switch c.form {
+	case textConstant:
+		return cleanText(c.data)
+	case textFixed:
+		for at := 0; at < len(c.data); at += c.length {
+			if !cleanText(c.data[at : at+c.length]) {
+				return false
+			}
+		}
+		return c.length > 0
+	}
+	from := uint32(0)
+	for i := 1; 4*i < len(c.offsets); i++ {
+		to := c.offset(i)
+		if !cleanText(c.data[from:to]) {
+			return false
+		}
+		from = to
+	}
+	return true
+}
+
+// cleanText tells whether a text may be clean by its first byte and its size.
+func cleanText(text []byte) bool {
+	return len(text) > 0 && len(text) <= report.CleanSize && report.CleanFirst(text[0])
+}
+
+// copy adds rows, from one to before another, to a list.
+func (c *texts) copy(list *textList, from, to int) {
+	start := uint32(list.all.Len())
+	switch c.form {
+	case textFixed:
+		list.all.WriteString(inPlace(c.data[from*c.length : to*c.length]))
+		for i := 1; i <= to-from; i++ {
+			list.bounds = append(list.bounds, start+uint32(i*c.length))
+		}
+	case textPlain:
+		first, last := c.offset(from), c.offset(to)
+		list.all.WriteString(inPlace(c.data[first:last]))
+		for i := from + 1; i <= to; i++ {
+			list.bounds = append(list.bounds, start+c.offset(i)-first)
+		}
+	case textCoded2:
+		for at := 2 * from; at < 2*to; at += 2 {
+			list.add(c.slot(int(binary.LittleEndian.Uint16(c.codes[at:]))))
+		}
+	default:
+		for row := from; row < to; row++ {
+			list.add(c.at(row))
+		}
+	}
 }
 
 // pick gives some rows of the column, at most BlockRows.
