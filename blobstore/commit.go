@@ -32,6 +32,9 @@ func (w *Writer) Commit() (Ref, int64, error) {
 // seal makes the bytes durable and read-only. A failed fsync is final: the
 // kernel may have dropped the pages, and a second one would not tell.
 func (w *Writer) seal() error {
+	if err := w.flush.wait(); err != nil {
+		return err
+	}
 	if err := w.file.Chmod(0o400); err != nil {
 		return err
 	}

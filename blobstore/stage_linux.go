@@ -48,6 +48,16 @@ func startWriteback(f *os.File, offset, size int64) {
 	_ = unix.SyncFileRange(int(f.Fd()), offset, size, unix.SYNC_FILE_RANGE_WRITE)
 }
 
+// flush makes the bytes of a file durable.
+func flush(f *os.File) error {
+	for {
+		err := unix.Fdatasync(int(f.Fd()))
+		if err != unix.EINTR {
+			return os.NewSyscallError("fdatasync", err)
+		}
+	}
+}
+
 // forgetPages has the kernel drop what it holds of a file in memory, so that it
 // is read from the disk. It is a hint, which leaves what was not written yet.
 func forgetPages(f *os.File) { _ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) }

@@ -17,5 +17,8 @@ func linkUnnamed(*os.File, *os.Root, string) error { return errors.ErrUnsupporte
 // startWriteback leaves it to the system when it writes to the disk.
 func startWriteback(*os.File, int64, int64) {}
 
+// flush makes the bytes of a file durable.
+func flush(f *os.File) error { return f.Sync() }
+
 // forgetPages has no counterpart.
 func forgetPages(*os.File) {}

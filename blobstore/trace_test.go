@@ -3,7 +3,9 @@
 package blobstore
 
 import (
+	"cmp"
 	"errors"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,6 +69,22 @@ func TestTraced(t *testing.T) {
 				}
 			}
 		},
+		// An early flush of a large file fails: what the fsync at its end says of
+		// it doesn't matter.
+		"early fault": func(t *testing.T, s *Store) {
+			w := create(t, t.Context(), s, math.MaxInt64)
+			defer w.Abort()
+			var err error
+			for piece := make([]byte, 1<<20); err == nil && w.size < 2*flushStep; {
+				_, err = w.Write(piece)
+			}
+			_, _, commitErr := w.Commit()
+			if err = cmp.Or(err, commitErr); !errors.Is(err, syscall.EIO) || errors.Is(err, ErrFault) {
+				t.Errorf("write and commit: got %v, want EIO and no ErrFault", err)
+			}
+			wantTree(t, s, os.Getenv(dirVar))
+			put(t, s, "traced")
+		},
 	}[os.Getenv(storyVar)]
 	if tell == nil {
 		t.Skip("runs as a part of the tests that trace it")
@@ -108,14 +126,18 @@ func TestDurableOrder(t *testing.T) {
 }
 
 // TestFailedSync lets the fsync of the file (the third of the process, after
-// two that Open does) or of the shard (the fourth) fail once.
+// two that Open does) or of the shard (the fourth) fail once, or the first
+// flush before the end.
 func TestFailedSync(t *testing.T) {
-	for story, when := range map[string]string{"file fault": "3", "shard fault": "4"} {
+	for story, fault := range map[string]string{
+		"file fault": "fsync:error=EIO:when=3", "shard fault": "fsync:error=EIO:when=4",
+		"early fault": "fdatasync:error=EIO:when=1",
+	} {
 		t.Run(story, func(t *testing.T) {
 			dir := t.TempDir()
 			first, err := Open(dir)
 			opened(t, first, err).Close()
-			trace := strace(t, story, "default", dir, "-e", "inject=fsync:error=EIO:when="+when)
+			trace := strace(t, story, "default", dir, "-e", "inject="+fault)
 			if n := strings.Count(strings.Join(trace, "\n"), "(INJECTED)"); n != 1 {
 				t.Errorf("injected faults: got %d, want 1", n)
 			}

@@ -22,6 +22,7 @@ type Writer struct {
 	hash  hash.Hash
 	size  int64
 	begun int64 // bytes that the disk was set to work on
+	flush flusher
 	limit int64
 	err   error // what made the first Write fail; all later calls repeat it
 }
@@ -45,7 +46,7 @@ func (s *Store) Create(ctx context.Context, limit int64) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create blob: %w", err)
 	}
-	return &Writer{ctx: ctx, store: s, file: file, hash: sha256.New(), limit: limit}, nil
+	return &Writer{ctx: ctx, store: s, file: file, hash: sha256.New(), flush: flusher{file: file.File}, limit: limit}, nil
 }
 
 // Write adds to the blob. After an error the writer can only be aborted.
@@ -83,6 +84,7 @@ func (w *Writer) put(p []byte) (int, error) {
 	if whole := (w.size + int64(n)) / writebackStep * writebackStep; err == nil && whole > w.begun {
 		startWriteback(w.file.File, w.begun, whole-w.begun)
 		w.begun = whole
+		err = w.flush.wrote(whole)
 	}
 	<-hashed
 	return n, err
@@ -108,6 +110,7 @@ func (w *Writer) Abort() error {
 	}
 	file := w.file
 	w.file = nil
+	w.flush.wait() // whatever it met, the bytes are not wanted
 	if err := file.discard(); err != nil {
 		return fmt.Errorf("abort blob: %w", err)
 	}
