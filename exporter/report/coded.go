@@ -87,12 +87,21 @@ func (t Texts) Whole() string {
 	return t.All[t.Bounds[0]:t.Bounds[len(t.Bounds)-1]]
 }
 
-// check makes sure that the texts are valid UTF-8.
+// check makes sure that the texts are valid UTF-8, each of them: of a character
+// that lies across two, neither has a whole one.
 func (t Texts) check() error {
-	if t.Clean || utf8.ValidString(t.Whole()) {
+	if t.Clean || t.Len() == 0 {
 		return nil
 	}
-	return errNotUTF8
+	if !utf8.ValidString(t.Whole()) {
+		return errNotUTF8
+	}
+	for _, at := range t.Bounds[:t.Len()] {
+		if int(at) < len(t.All) && !utf8.RuneStart(t.All[at]) {
+			return errNotUTF8
+		}
+	}
+	return nil
 }
 
 // longest is the size of the longest text, in bytes, or more.

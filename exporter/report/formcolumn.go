@@ -76,11 +76,17 @@ func (c *formColumn) add(text []byte) {
 	c.text, c.widest = text, max(c.widest, size)
 }
 
-// end readies the forms for being copied.
+// end readies the forms for being copied. They are checked in one piece, and
+// that no character lies across two.
 func (c *formColumn) end() error {
 	c.text = slices.Grow(c.text, piece)
 	if !utf8.Valid(c.text) {
 		return errNotUTF8
+	}
+	for _, form := range c.forms {
+		if form.size > 0 && !utf8.RuneStart(c.text[form.at]) {
+			return errNotUTF8
+		}
 	}
 	return nil
 }

@@ -58,8 +58,8 @@ func NewRowForm(cells []Cell, end, between string) *RowForm {
 	return f
 }
 
-// Write writes the rows of a batch. Errors: those of the output, and text that
-// is not valid UTF-8.
+// Write writes the rows of a batch. Errors: those of the output, text that is
+// not valid UTF-8, and a code that no text has.
 func (f *RowForm) Write(out *Output, batch Batch) error {
 	if err := f.bind(batch); err != nil {
 		return err

@@ -149,6 +149,39 @@ func randomBatch(random *rand.Rand, rows int) Batch {
 	return batch
 }
 
+// Rows of which few fit in a sheet, or one does not, are written like others.
+func TestRowFormWritesWideRows(t *testing.T) {
+	const rows = 2*sheetRows + 3
+	cells := wordCells()
+	for _, size := range []int{sheetSize / sheetRows, sheetSize / 3, sheetSize, 3 * sheetSize} {
+		batch := randomBatch(rand.New(rand.NewPCG(3, 4)), rows)
+		for column := 1; column < 4; column++ {
+			texts := make([]string, rows)
+			for i := range texts {
+				texts[i] = fmt.Sprint("T", i)
+			}
+			texts[column], texts[rows-column] = strings.Repeat("W", size), strings.Repeat("V", size-column)
+			batch[column].Text = Coded{Values: ListTexts(texts...)}
+		}
+		batch[3].Text = Coded{ListTexts(strings.Repeat("U", size), "SHORT"), make([]uint32, rows)}
+		batch[3].Text.Codes[rows/2] = 1
+		var got, want bytes.Buffer
+		out := NewOutput(&got)
+		if err := NewRowForm(cells, "|", "").Write(out, batch); err != nil {
+			t.Fatal(err)
+		}
+		if err := out.Flush(0); err != nil {
+			t.Fatal(err)
+		}
+		for row := range rows {
+			want.Write(rowOf(cells, batch, row))
+		}
+		if i := mismatch(got.String(), want.String()); i >= 0 {
+			t.Errorf("texts of %d bytes, byte %d: got %.90q, want %.90q", size, i, got.String()[i:], want.String()[i:])
+		}
+	}
+}
+
 // Text that is not UTF-8 is refused in each of the ways to write it.
 func TestRowFormRefusesText(t *testing.T) {
 	for name, text := range map[string]Coded{
@@ -157,9 +190,14 @@ func TestRowFormRefusesText(t *testing.T) {
 		"coded":  {Values: ListTexts("good", "bad\xff"), Codes: []uint32{0, 1, 0, 0}},
 		"same":   {Values: ListTexts("bad\xff"), Codes: []uint32{0, 0}},
 		"beyond": {Values: ListTexts("good", "other"), Codes: []uint32{0, 1, 2, 0}},
+
+		// One behind the other they are a character.
+		"plain halves":  {Values: ListTexts("bad\xe6\x97", "\xa5bad")},
+		"halves by row": {Values: ListTexts("bad\xe6\x97", "\xa5bad")},
+		"coded halves":  {Values: ListTexts("bad\xe6\x97", "\xa5bad"), Codes: []uint32{0, 1, 0, 1}},
 	} {
 		cells := []Cell{{Type: String, Text: func(buf []byte, text string) []byte { return append(buf, text...) }}}
-		if name == "plain" {
+		if strings.HasPrefix(name, "plain") {
 			cells[0].Plain = func(Texts) bool { return true }
 		}
 		err := NewRowForm(cells, "|", "").Write(NewOutput(new(bytes.Buffer)), Batch{{Text: text}})
