@@ -63,8 +63,7 @@ func (n node) element(b []byte) element {
 func (w *walk) follow(n node, e element, value int64) error {
 	switch {
 	case n.flags == branch:
-		w.todo = append(w.todo, reached{e.page, n.page.depth + 1, n.page.of})
-		return nil
+		return w.reach(reached{e.page, n.page.depth + 1, n.page.of})
 	case e.flags == isBucket && n.page == nil:
 		return errors.New("it is a bucket within a bucket that has no page")
 	case e.flags == isBucket:
@@ -87,11 +86,10 @@ func (w *walk) bucket(e element, value int64) error {
 	}
 	root, rest := int64(binary.NativeEndian.Uint64(b[:])), e.vsize-bucketSize
 	if root != 0 {
-		w.reachRoot(root, false)
 		if rest != 0 {
 			return fmt.Errorf("a bucket of page %d has %d bytes more", root, rest)
 		}
-		return nil
+		return w.reachRoot(root, false)
 	}
 	return w.inline(value+bucketSize, rest)
 }

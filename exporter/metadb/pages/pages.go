@@ -38,7 +38,8 @@
 //
 // Keys and values are not looked at, and neither is what is in no page of the
 // tree. The memory that a check takes is a bit for each page, and what the
-// elements of one take.
+// elements of one take, and 24 to 40 bytes for each that is known and was not looked
+// at yet, of which there are no more than pages.
 package pages
 
 import (
@@ -101,7 +102,9 @@ type bucket struct {
 
 // all looks at each page of the tree.
 func (w *walk) all() error {
-	w.reachRoot(w.Root, true)
+	if err := w.reachRoot(w.Root, true); err != nil {
+		return err
+	}
 	for len(w.todo) > 0 {
 		next := w.todo[len(w.todo)-1]
 		w.todo = w.todo[:len(w.todo)-1]
@@ -112,8 +115,17 @@ func (w *walk) all() error {
 	return nil
 }
 
-func (w *walk) reachRoot(id int64, top bool) {
-	w.todo = append(w.todo, reached{id, 0, &bucket{top, -1}})
+func (w *walk) reachRoot(id int64, top bool) error {
+	return w.reach(reached{id, 0, &bucket{top, -1}})
+}
+
+// reach notes a page to look at. More than there are can't all be reached once.
+func (w *walk) reach(p reached) error {
+	if int64(len(w.todo)) >= w.InUse {
+		return fmt.Errorf("more pages are led to than the %d that there are", w.InUse)
+	}
+	w.todo = append(w.todo, p)
+	return nil
 }
 
 func (w *walk) page(p reached) error {

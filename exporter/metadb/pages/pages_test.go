@@ -193,6 +193,28 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// A page that leads to more pages than there are is named before they are
+// gathered: memory follows the pages, not what they say.
+func TestWhatIsGatheredIsBounded(t *testing.T) {
+	t.Parallel()
+	const root, children = firstPage, 40
+	file := make([]byte, 4*pageSize)
+	page := file[root*pageSize:]
+	binary.NativeEndian.PutUint64(page, root)
+	binary.NativeEndian.PutUint16(page[8:], branch)
+	binary.NativeEndian.PutUint16(page[10:], children)
+	for i := range children {
+		element := page[headerSize+i*elementSize:]
+		binary.NativeEndian.PutUint32(element, uint32((children-i)*elementSize+i))
+		binary.NativeEndian.PutUint32(element[4:], 1)
+		binary.NativeEndian.PutUint64(element[8:], 3)
+	}
+	err := check(file, Tree{PageSize: pageSize, InUse: 4, Root: root})
+	if err == nil || !strings.Contains(err.Error(), "more pages are led to") {
+		t.Errorf("got %v, want that there are not so many pages", err)
+	}
+}
+
 type readerAt func(b []byte, at int64) (int, error)
 
 // ReadAt is the function.
