@@ -215,6 +215,7 @@ func drawSpans(p *pages, width float64, u chartUnit, spans []timeBar) {
 	p.room(height + 40)
 	a := newAxis(spans, p.y, height)
 	axisWidth := a.width(p.set, size)
+	dated := datedSpans(width-leastAxis, len(spans))
 	x := sideMargin + axisWidth
 	width -= axisWidth
 	for v := a.low; v <= a.high+a.step/2; v += a.step {
@@ -226,7 +227,9 @@ func drawSpans(p *pages, width float64, u chartUnit, spans []timeBar) {
 		top, bottom := a.place(max(s.amount, 0)), a.place(min(s.amount, 0))
 		p.canvas.Rect(x+(float64(i)+0.12)*pitch, top, pitch*0.76, bottom-top, accent)
 	}
-	drawDates(p, x, p.y+height+12, pitch, u, spans)
+	for _, i := range dated {
+		p.text(x+(float64(i)+0.12)*pitch, p.y+height+12, size, typeset.Regular, quiet, spans[i].start.Format(u.layout))
+	}
 	p.y += height + 18
 }
 
@@ -247,9 +250,12 @@ func newAxis(spans []timeBar, top, height float64) axis {
 	return axis{low, high, step, top, height}
 }
 
+// leastAxis is the room beside an axis whose values are short.
+const leastAxis = 58.0
+
 // width is the room that the values beside the axis need.
 func (a axis) width(set *typeset.Setter, size float64) float64 {
-	width := 58.0
+	width := leastAxis
 	for _, end := range []float64{a.low, a.high} {
 		width = max(width, float64(set.Measure(typeset.Regular, grouped(int64(end))))*size/1000+8)
 	}
@@ -258,13 +264,17 @@ func (a axis) width(set *typeset.Setter, size float64) float64 {
 
 func (a axis) place(v float64) float64 { return a.top + a.height*(a.high-v)/(a.high-a.low) }
 
-// drawDates names the bars that have room for it.
-func drawDates(p *pages, x, y, pitch float64, u chartUnit, spans []timeBar) {
-	const size, room = 7.5, 62.0
+// datedSpans are those of n bars that have room for their date. They are the same
+// whatever room the values beside the axis need: earlier versions gave those
+// [leastAxis], and what they froze has these dates.
+func datedSpans(width float64, n int) (dated []int) {
+	const room = 62.0
+	pitch := width / float64(n)
 	every := int(math.Ceil(room / pitch))
-	for i := 0; i < len(spans) && (i == 0 || float64(len(spans)-i)*pitch > room*0.7); i += every {
-		p.text(x+(float64(i)+0.12)*pitch, y, size, typeset.Regular, quiet, spans[i].start.Format(u.layout))
+	for i := 0; i < n && (i == 0 || float64(n-i)*pitch > room*0.7); i += every {
+		dated = append(dated, i)
 	}
+	return dated
 }
 
 // niceStep is the 1, 2 or 5 times a power of ten that is next to v, at least 1.

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -91,6 +92,38 @@ func TestAmountsStandBesideTheirBars(t *testing.T) {
 		axis := newAxis([]timeBar{{amount: c.amount}, {amount: 1}}, 0, 100)
 		if got := axis.width(set, 7.5); got < c.want || got > c.want+20 {
 			t.Errorf("room beside an axis from %v to %v: %.1f points, want %v and little more", axis.low, axis.high, got, c.want)
+		}
+	}
+}
+
+// Pages are read by the dates that the present version draws, and those before had
+// no more room for amounts of many digits.
+func TestDatesOfChartsDoNotDependOnAmounts(t *testing.T) {
+	dates := func(bars int, amount float64) (said []string) {
+		var spans []timeBar
+		for day := range bars {
+			spans = append(spans, timeBar{start: time.Date(2026, 2, 1+day, 0, 0, 0, 0, time.UTC), amount: amount})
+		}
+		d := daily(t, "UTC", 2)
+		_, info := canonical(t, d)
+		set := typeset.NewSetter()
+		s, err := surveyReport(t.Context(), set, info.Canonical)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := newPages(io.Discard, set, s, info)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.begin(false)
+		p.record = true
+		day := slices.IndexFunc(chartUnits, func(u chartUnit) bool { return u.name == "day" })
+		drawSpans(p, p.width-2*sideMargin, chartUnits[day], spans)
+		return slices.DeleteFunc(p.said, func(text string) bool { return !strings.Contains(text, "2026") })
+	}
+	for bars := 1; bars <= maxSpans; bars++ {
+		if got, want := dates(bars, report.MaxAmount), dates(bars, 1); !slices.Equal(got, want) || len(want) == 0 {
+			t.Errorf("%d bars: got the dates %q beside many digits, want %q as beside few", bars, got, want)
 		}
 	}
 }
