@@ -162,3 +162,32 @@ func TestRestoreRefusesFurtherDamage(t *testing.T) {
 		}
 	}
 }
+
+// A backup whose original had lost the witnesses' keys keeps those that it had, and
+// is restored although somebody else has signed since.
+func TestRestoreWithWitnessesOfBefore(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, Options{Workers: 1})
+	h.fill(3)
+	to := filepath.Join(t.TempDir(), "backup")
+	for _, name := range []string{"first.example", "second.example"} {
+		h.freeze(report.UsageLedger, "csv")
+		auditor := evidencetest.NewAuditor(t, name)
+		signed := auditor.Sign(t, h.Log().Key.VerifierKey, h.Log().Head().Signed)
+		if _, err := h.KeepCosigned(t.Context(), signed, []witness.Key{auditor.Key}); err != nil {
+			t.Fatal(err)
+		}
+		if name == "first.example" {
+			backUp(t, h.path, to)
+		}
+	}
+	h.stop()
+	overwrite(t, filepath.Join(h.path, witnessesFile), func(b []byte) []byte { return flipped(b, len(b)-9) })
+	if got := backUp(t, h.path, to); !slices.Equal(got, []string{witnessesFile}) {
+		t.Fatalf("got %q damaged, want %s", got, witnessesFile)
+	}
+	_, err := Restore(t.Context(), Transfer{From: to, To: filepath.Join(t.TempDir(), "restored"), Progress: func(int64) {}, Now: time.Now})
+	if err != nil {
+		t.Errorf("restore: got %v, want no error", err)
+	}
+}
