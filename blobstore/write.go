@@ -103,7 +103,8 @@ func (w *Writer) ready() error {
 	return w.err
 }
 
-// Abort drops the blob. After Commit or another Abort it does nothing.
+// Abort drops the blob, once a flush that is at work has ended. After Commit or
+// another Abort it does nothing.
 func (w *Writer) Abort() error {
 	if w.file == nil {
 		return nil

@@ -14,8 +14,8 @@ type Texts struct {
 
 	// Clean tells that each text is known to begin with a letter or a digit, to
 	// hold nothing but ASCII from '-' on, without the backslash, and to have at
-	// most [CleanSize] bytes, as most ids do. All forms of text write that as it
-	// is, and nobody need look at it again. Without it texts may be so, or not.
+	// most [CleanSize] bytes, as most ids do. JSON and CSV write that as it is, so
+	// they need not look at it again. Without it texts may be so, or not.
 	Clean bool
 }
 
