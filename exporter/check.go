@@ -293,7 +293,7 @@ func (e *Exporter) checkData(ctx context.Context, r *CheckResult) error {
 // a write has just replaced. It is not let at what would crash it, or worse.
 func (e *Exporter) checkPages() (problems []error, err error) {
 	err = e.alone(func(tx *bbolt.Tx) error {
-		if err := checkTree(tx, e.database); err != nil {
+		if err := metadb.CheckPages(tx, e.database); err != nil {
 			problems = append(problems, err)
 			return errNothingWritten
 		}

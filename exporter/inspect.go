@@ -18,7 +18,6 @@ import (
 
 	"licensekit/exporter/ledger"
 	"licensekit/exporter/metadb"
-	"licensekit/exporter/metadb/pages"
 	"licensekit/exporter/sealed"
 )
 
@@ -118,7 +117,7 @@ func inspect(path string, thorough bool) (contents metadb.Contents, err error) {
 	defer db.Close()
 	err = db.View(func(tx *bbolt.Tx) error {
 		contents.Transaction = int64(tx.ID())
-		if err := checkTree(tx, path); err != nil {
+		if err := metadb.CheckPages(tx, path); err != nil {
 			return err
 		}
 		for err := range tx.Check() {
@@ -137,22 +136,6 @@ func inspect(path string, thorough bool) (contents metadb.Contents, err error) {
 	}
 	contents.Activities, err = inspectLedger(db, thorough)
 	return contents, err
-}
-
-// checkTree looks at the database's file itself, and so finds what bbolt's own
-// check stumbles over or passes by.
-func checkTree(tx *bbolt.Tx, path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	size := int64(tx.DB().Info().PageSize)
-	return pages.Check(f, info.Size(), pages.Tree{PageSize: size, InUse: tx.Size() / size, Root: int64(tx.Cursor().Bucket().Root())})
 }
 
 // inspectLedger gives the ledger's highest sequence, 0 where there is no ledger

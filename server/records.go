@@ -9,18 +9,11 @@ import (
 	"licensekit/exporter/report"
 )
 
-func objectNames() (names []string) {
-	for _, object := range report.Objects {
-		names = append(names, string(object))
-	}
-	return names
-}
-
 // objectOf is the object that a path names.
 func objectOf(r *request) (report.Object, error) {
 	object := report.Object(r.params.ByName("object"))
 	if object.Properties() == nil {
-		return "", &problem{status: 404, code: "NOT_FOUND", message: "there is no such object", detail: "objects are " + strings.Join(objectNames(), ", ")}
+		return "", &problem{status: 404, code: "NOT_FOUND", message: "there is no such object", detail: "objects are " + strings.Join(report.ObjectNames(), ", ")}
 	}
 	return object, nil
 }

@@ -89,13 +89,21 @@ func (g *gathering) sequences() []int64 {
 	return out
 }
 
-func (t *timeline) gatherInts(g *gathering, column int) ([]int64, error) {
-	columns := make([]*ints, len(g.blocks))
+// columnsOf opens a column of each block.
+func columnsOf[C any](s *Snapshot, g *gathering, open func(*block) (C, error)) (columns []C, err error) {
+	columns = make([]C, len(g.blocks))
 	for i, b := range g.blocks {
-		var err error
-		if columns[i], err = b.integers(column); err != nil {
-			return nil, t.snapshot.damagedBlock(b, err)
+		if columns[i], err = open(b); err != nil {
+			return nil, s.damagedBlock(b, err)
 		}
+	}
+	return columns, nil
+}
+
+func (t *timeline) gatherInts(g *gathering, column int) ([]int64, error) {
+	columns, err := columnsOf(t.snapshot, g, func(b *block) (*ints, error) { return b.integers(column) })
+	if err != nil {
+		return nil, err
 	}
 	out := make([]int64, g.rows)
 	rest := out
@@ -110,14 +118,13 @@ func (t *timeline) gatherInts(g *gathering, column int) ([]int64, error) {
 // are small against the rows: a consumer then handles each entry once. The
 // same text may stand in it several times.
 func (t *timeline) gatherText(g *gathering, field report.Field) (report.Coded, error) {
-	columns := make([]*texts, len(g.blocks))
+	columns, err := columnsOf(t.snapshot, g, func(b *block) (*texts, error) { return b.text(field) })
+	if err != nil {
+		return report.Coded{}, err
+	}
 	total, coded := 0, true
-	for i, b := range g.blocks {
-		var err error
-		if columns[i], err = b.text(field); err != nil {
-			return report.Coded{}, t.snapshot.damagedBlock(b, err)
-		}
-		size, has := columns[i].dictionarySize()
+	for _, c := range columns {
+		size, has := c.dictionarySize()
 		total, coded = total+size, coded && has
 	}
 	if sameConstant(columns) {

@@ -35,17 +35,9 @@ type texts struct {
 	data    []byte       // the bytes of the texts
 	codes   []byte       // of a coded column
 	entries report.Texts // the dictionary, made when first asked for
-	clean   answer       // whether each text that the column stores is
+	asked   bool         // whether the next is known
+	clean   bool         // each text that the column stores is
 }
-
-// answer is what is known of a question that is asked when it matters.
-type answer uint8
-
-const (
-	unasked answer = iota
-	yes
-	no
-)
 
 // openTexts checks a column of that many rows, so that reading it can't fail.
 func openTexts(data []byte, rows int) (texts, error) {
@@ -239,22 +231,19 @@ func (c *texts) decode(out []uint32, from int, start uint32) {
 // isClean tells whether the texts that the column stores are clean, as those
 // of [report.Texts] are.
 func (c *texts) isClean() bool {
-	if c.clean == unasked {
-		c.clean = no
-		if c.firstsAreClean() && report.CleanRest(inPlace(c.data)) {
-			c.clean = yes
-		}
+	if !c.asked {
+		c.asked, c.clean = true, c.startsAreClean() && report.CleanRest(inPlace(c.data))
 	}
-	return c.clean == yes
+	return c.clean
 }
 
-func (c *texts) firstsAreClean() bool {
+func (c *texts) startsAreClean() bool {
 	switch c.form {
 	case textConstant:
-		return cleanText(c.data)
+		return report.CleanStart(c.data)
 	case textFixed:
 		for at := 0; at < len(c.data); at += c.length {
-			if !cleanText(c.data[at : at+c.length]) {
+			if !report.CleanStart(c.data[at : at+c.length]) {
 				return false
 			}
 		}
@@ -263,17 +252,12 @@ func (c *texts) firstsAreClean() bool {
 	from := uint32(0)
 	for i := 1; 4*i < len(c.offsets); i++ {
 		to := c.offset(i)
-		if !cleanText(c.data[from:to]) {
+		if !report.CleanStart(c.data[from:to]) {
 			return false
 		}
 		from = to
 	}
 	return true
-}
-
-// cleanText tells whether a text may be clean by its first byte and its size.
-func cleanText(text []byte) bool {
-	return len(text) > 0 && len(text) <= report.CleanSize && report.CleanFirst(text[0])
 }
 
 // copy adds rows, from one to before another, to a list.

@@ -58,7 +58,7 @@ func (db *DB) extend(used int64) error {
 	if longer {
 		size += growth
 	}
-	if !slices.Contains(db.tails.at, db.tailOf(size)) {
+	if !slices.Contains(db.tails.at, tailOf(db.now.bolt, size)) {
 		_ = db.tellReleased(db.tails.released) // without it, slow copies are told by what does not hang together
 	}
 	if !longer || db.options.NoSync {

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -64,7 +63,7 @@ func (db *DB) tellReleased(released int64) error {
 	if err != nil {
 		return err
 	}
-	if end := db.tailOf(info.Size()); !slices.Contains(t.at, end) {
+	if end := tailOf(db.now.bolt, info.Size()); !slices.Contains(t.at, end) {
 		t.at = append(t.at, end)
 	}
 	used := db.now.used()
@@ -79,8 +78,8 @@ func (db *DB) tellReleased(released int64) error {
 }
 
 // tailOf is where the tail of a file of a size is, as an offset.
-func (db *DB) tailOf(size int64) int64 {
-	page := int64(db.now.bolt.Info().PageSize)
+func tailOf(db *bbolt.DB, size int64) int64 {
+	page := int64(db.Info().PageSize)
 	return (size/page - 1) * page
 }
 
@@ -95,18 +94,13 @@ func (db *DB) expire(now time.Time) {
 // ReadInTime tells whether the file, a copy, was read while its newest tree was
 // kept. Errors: [ErrLate]; none where it can't be told.
 func ReadInTime(tx *bbolt.Tx) error {
-	f, err := os.Open(tx.DB().Path())
+	f, size, err := openSized(tx.DB().Path())
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	page := int64(tx.DB().Info().PageSize)
 	text := make([]byte, tailSize)
-	if _, err := f.ReadAt(text, (info.Size()/page-1)*page); err != nil {
+	if _, err := f.ReadAt(text, tailOf(tx.DB(), size)); err != nil {
 		return err
 	}
 	if released, ok := parseTail(text); ok && int64(tx.ID()) <= released {

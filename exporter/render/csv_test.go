@@ -225,7 +225,7 @@ func TestCleanIsWrittenAsItIs(t *testing.T) {
 		for at := range 9 {
 			text := []byte("abcdefghi")
 			text[at] = byte(c)
-			if !report.CleanFirst(text[0]) || !report.CleanRest(string(text)) {
+			if !report.CleanStart(text) || !report.CleanRest(string(text)) {
 				continue
 			}
 			if got := string(appendText(nil, string(text))); got != string(text) {

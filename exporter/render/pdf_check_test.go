@@ -57,14 +57,7 @@ func TestCheckPagesKnowsOlderCharts(t *testing.T) {
 		if err := writeSurveyed(t.Context(), &file, set, older, info); err != nil {
 			t.Fatal(err)
 		}
-		compare := func(info Info) error {
-			pages, err := mupdf.OpenTexts(t.Context(), bytes.NewReader(file.Bytes()), int64(file.Len()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer pages.Close()
-			return comparePages(t.Context(), pages, info)
-		}
+		compare := func(info Info) error { return compareFile(t, file.Bytes(), info) }
 		if err := compare(info); err != nil {
 			t.Errorf("an older file: %v", err)
 		}
@@ -77,6 +70,17 @@ func TestCheckPagesKnowsOlderCharts(t *testing.T) {
 			t.Errorf("an older file with another key: %v, want what the present version says there", err)
 		}
 	}
+}
+
+// compareFile compares the pages of a PDF with what they should say.
+func compareFile(t *testing.T, file []byte, info Info) error {
+	t.Helper()
+	pages, err := mupdf.OpenTexts(t.Context(), bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pages.Close()
+	return comparePages(t.Context(), pages, info)
 }
 
 // Pages that say anything else than the data are found out.
@@ -109,14 +113,7 @@ func TestCheckPagesFindsOut(t *testing.T) {
 		if err := pdfFormat.Encode(t.Context(), &file, nil, lying); err != nil {
 			t.Fatal(err)
 		}
-		compare := func(info Info) error {
-			pages, err := mupdf.OpenTexts(t.Context(), bytes.NewReader(file.Bytes()), int64(file.Len()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer pages.Close()
-			return comparePages(t.Context(), pages, info)
-		}
+		compare := func(info Info) error { return compareFile(t, file.Bytes(), info) }
 		if err := compare(info); err == nil || errors.Is(err, mupdf.ErrUnread) {
 			t.Errorf("%s: %v, want pages that say something else", name, err)
 		}

@@ -11,9 +11,9 @@ import (
 // before March 1900 not all of them agree; after 9999 they show no dates.
 const (
 	msPerDay    = 86_400_000
-	serialEpoch = -25_569 * msPerDay  // 1899-12-30T00:00:00.000Z
-	firstDate   = -2_203_891_200_000  // 1900-03-01T00:00:00.000Z
-	lastDate    = 253_402_300_799_999 // 9999-12-31T23:59:59.999Z
+	serialEpoch = -25_569 * msPerDay // 1899-12-30T00:00:00.000Z
+	firstDate   = -2_203_891_200_000 // 1900-03-01T00:00:00.000Z
+	lastDate    = report.MaxInstant
 	headerRow   = 1
 )
 

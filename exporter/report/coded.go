@@ -22,12 +22,17 @@ type Texts struct {
 // CleanSize is the most bytes that a clean text has.
 const CleanSize = 2 * piece
 
-// CleanFirst tells whether a clean text may begin with a byte.
-func CleanFirst(c byte) bool {
+// CleanStart tells whether a text may be clean by its size and its first byte.
+// With [CleanRest], which many texts in a row are asked for at once, it is.
+func CleanStart(text []byte) bool {
+	if len(text) < 1 || len(text) > CleanSize {
+		return false
+	}
+	c := text[0]
 	return '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
 }
 
-// CleanRest tells whether a clean text may hold these bytes behind its first.
+// CleanRest tells whether clean texts may hold these bytes.
 func CleanRest(text string) bool {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	for ; len(text) >= 8; text = text[8:] {

@@ -20,7 +20,7 @@ type formColumn struct {
 	first  int
 	widest int  // of the forms
 	holes  bool // some integers of the group are absent
-	times  TimeAppender
+	times  timeText
 }
 
 // way is how the cells of a column are written.
@@ -108,7 +108,7 @@ func (c *formColumn) look(from, to int) (most int, err error) {
 	case c.Type == Integer && c.allWithin(c.values.Int[from:to], -MaxAmount, MaxAmount):
 		c.way = numbers
 		return max(len(c.before)+maxDigits+1, len(c.absent)), nil
-	case c.Type == Time && c.allWithin(c.values.Int[from:to], minInstant, maxInstant):
+	case c.Type == Time && c.allWithin(c.values.Int[from:to], MinInstant, MaxInstant):
 		c.way = instants
 		return max(len(c.lead)+len(timeLayout)+1, len(c.absent)), nil
 	case c.Type == String && c.values.Text.Codes == nil:

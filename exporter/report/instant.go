@@ -8,34 +8,29 @@ import (
 // AppendTime appends what [FormatTime] gives, for instants of the years 0 to
 // 9999; others do not occur, for intake refuses them.
 func AppendTime(buf []byte, ms int64) []byte {
-	var t TimeAppender
-	return t.Append(buf, ms)
+	at := len(buf)
+	buf = append(buf, timeLayout...)
+	new(timeText).put(buf[at:], ms)
+	return buf
 }
 
-// The first and the last instant whose text has four digits for the year.
+// The first and the last instant whose text has four digits for the year, in
+// milliseconds since the epoch.
 const (
-	minInstant = -62_167_219_200_000 // 0000-01-01T00:00:00.000Z
-	maxInstant = 253_402_300_799_999 // 9999-12-31T23:59:59.999Z
+	MinInstant = -62_167_219_200_000 // 0000-01-01T00:00:00.000Z
+	MaxInstant = 253_402_300_799_999 // 9999-12-31T23:59:59.999Z
 )
 
-// TimeAppender appends instants as [AppendTime] does, faster where several in
-// a row are of one minute or day. The zero value is ready.
-type TimeAppender struct {
+// timeText writes instants as [FormatTime] does, faster where several in a row
+// are of one minute or day. The zero value is ready.
+type timeText struct {
 	day   dayText
 	start int64    // where the minute begins
 	text  [16]byte // "2026-01-31T10:20", or zero before the first
 }
 
-// Append appends an instant.
-func (t *TimeAppender) Append(buf []byte, ms int64) []byte {
-	at := len(buf)
-	buf = append(buf, timeLayout...)
-	t.put(buf[at:], ms)
-	return buf
-}
-
 // put writes an instant.
-func (t *TimeAppender) put(buf []byte, ms int64) {
+func (t *timeText) put(buf []byte, ms int64) {
 	if t.text[0] == 0 || ms < t.start || ms-t.start >= msPerMinute {
 		t.turn(ms)
 	}
@@ -47,7 +42,7 @@ func (t *TimeAppender) put(buf []byte, ms int64) {
 }
 
 // turn makes the text of a minute.
-func (t *TimeAppender) turn(ms int64) {
+func (t *timeText) turn(ms int64) {
 	if start := t.day.start; t.day.date[10] == 0 || ms < start || ms-start >= msPerDay {
 		t.day.turn(floorDiv(ms, msPerDay))
 	}

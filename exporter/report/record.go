@@ -21,6 +21,14 @@ const (
 // link to those before it.
 var Objects = []Object{Products, Customers, Subscriptions, Orders, Licenses}
 
+// ObjectNames lists their names.
+func ObjectNames() (names []string) {
+	for _, object := range Objects {
+		names = append(names, string(object))
+	}
+	return names
+}
+
 // Property describes a property of a record, with LicenseKit's name for it.
 type Property struct {
 	Name     string

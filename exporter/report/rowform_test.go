@@ -231,7 +231,7 @@ func TestCleanIsWrittenAsItIs(t *testing.T) {
 			for at := range length {
 				text := []byte(strings.Repeat("a", length))
 				text[at] = byte(c)
-				clean := CleanFirst(text[0]) && CleanRest(string(text))
+				clean := CleanStart(text) && CleanRest(string(text))
 				if want := `"` + string(text) + `"`; clean && string(AppendString(nil, string(text))) != want {
 					t.Errorf("%q is called clean", text)
 				}

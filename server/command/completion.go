@@ -208,7 +208,7 @@ func (l line) values(flag, typed string) []string {
 	case "scope":
 		return strings.Split(scopeNames(), ", ")
 	case "as":
-		return importable()
+		return intake.ObjectNames()
 	case "filter":
 		return l.filters(typed)
 	case "status":

@@ -36,7 +36,7 @@ func (env *Env) importing() *cli.Command {
 			"Exit codes: 0 all rows are in, 1 failed or some rows were refused, 2 usage,\n" +
 			"130 interrupted.",
 		Flags: targetFlags(
-			&cli.StringFlag{Name: "as", Usage: "what the rows are: " + strings.Join(importable(), ", "), EnvVars: []string{"LICENSEKIT_AS"}},
+			&cli.StringFlag{Name: "as", Usage: "what the rows are: " + strings.Join(intake.ObjectNames(), ", "), EnvVars: []string{"LICENSEKIT_AS"}},
 			&cli.StringSliceFlag{Name: "map", Usage: "read a field from a column: `FIELD=COLUMN`", EnvVars: []string{"LICENSEKIT_MAP"}},
 			&cli.StringSliceFlag{Name: "set", Usage: "give a field a value in every row: `FIELD=VALUE`", EnvVars: []string{"LICENSEKIT_SET"}},
 			&cli.StringFlag{Name: "date-format", Usage: "how times are written, such as DD-MM-YYYY (default RFC 3339)", EnvVars: []string{"LICENSEKIT_DATE_FORMAT"}},
@@ -53,9 +53,9 @@ func (env *Env) importing() *cli.Command {
 				return usage("which file?").hinted("licensekit import --as activities FILE…, - for stdin")
 			}
 			if as := c.String("as"); as == "" {
-				return usage("--as is missing").hinted("it says what the rows are: " + strings.Join(importable(), ", "))
+				return usage("--as is missing").hinted("it says what the rows are: " + strings.Join(intake.ObjectNames(), ", "))
 			} else if as != intake.Activities && report.Object(as).Properties() == nil {
-				return usage("--as %q is not something to import", as).hinted("it takes " + strings.Join(importable(), ", "))
+				return usage("--as %q is not something to import", as).hinted("it takes " + strings.Join(intake.ObjectNames(), ", "))
 			}
 			if err := checkImport(c); err != nil {
 				return err
@@ -88,14 +88,6 @@ func checkImport(c *cli.Context) error {
 		}
 	}
 	return nil
-}
-
-func importable() []string {
-	names := []string{intake.Activities}
-	for _, object := range report.Objects {
-		names = append(names, string(object))
-	}
-	return names
 }
 
 // importFiles reads one file after the other; all are opened beforehand, so

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"time"
+
+	"licensekit/exporter/report"
 )
 
 // clock reads times. Its results are milliseconds since the epoch.
@@ -39,7 +41,7 @@ func newClock(format string, zone *time.Location) (*clock, error) {
 // The years that can be kept, in milliseconds: 0001 to 9999.
 const (
 	firstMilli = -62135596800000
-	lastMilli  = 253402300799999
+	lastMilli  = report.MaxInstant
 )
 
 // parse reads a text in the clock's format.

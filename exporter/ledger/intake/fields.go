@@ -70,7 +70,7 @@ func newTarget(object string) (*target, error) {
 	}
 	properties := report.Object(object).Properties()
 	if properties == nil {
-		return nil, &FileError{Field: "object", Code: CodeInvalidOption, Message: fmt.Sprintf("%q is none of %s", object, objectNames())}
+		return nil, &FileError{Field: "object", Code: CodeInvalidOption, Message: fmt.Sprintf("%q is none of %s", object, strings.Join(ObjectNames(), ", "))}
 	}
 	t := &target{object: object}
 	for _, p := range properties {

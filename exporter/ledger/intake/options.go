@@ -90,11 +90,5 @@ func ParseDelimiter(text string) (byte, error) {
 	return text[0], nil
 }
 
-// objectNames lists what Options.Object may be.
-func objectNames() string {
-	names := []string{Activities}
-	for _, object := range report.Objects {
-		names = append(names, string(object))
-	}
-	return strings.Join(names, ", ")
-}
+// ObjectNames lists what [Options].Object may be.
+func ObjectNames() []string { return append([]string{Activities}, report.ObjectNames()...) }
